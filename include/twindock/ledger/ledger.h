@@ -1,0 +1,106 @@
+/*
+ * The ledger: pairs, runs, and for every file what it is and when each copy was last proven. SQLite, WAL,
+ * synchronous=FULL, foreign keys on; one writer, --info opens read-only. All SQL lives in sql/.
+ *
+ * Functions return 0 or a negative errno: -EBUSY another writer held it for 30 s, -EPROTO a schema newer than this
+ * program, -EUCLEAN a damaged file, -ENOSPC, -EIO. One connection belongs to one thread.
+ */
+#ifndef TWINDOCK_LEDGER_LEDGER_H
+#define TWINDOCK_LEDGER_LEDGER_H
+
+#include "twindock/base/error.h"
+#include "twindock/model/outcome.h"
+#include "twindock/model/pair.h"
+#include "twindock/model/row.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct td_ledger;
+
+/* Open, create (mode 0600, its directory 0700 too) and migrate. NULL path: a temporary one, gone on close, with the
+ * same schema (for `sync`). */
+int td_ledger_open(const char *path, struct td_ledger **out, struct td_error *err);
+/* Read-only; -ENOENT when it does not exist yet. Writes nothing, runs no migration. */
+int td_ledger_open_reader(const char *path, struct td_ledger **out, struct td_error *err);
+void td_ledger_close(struct td_ledger *ledger);
+
+/* Transactions. Functions that write open one of their own when none is open. Nested begins are counted. */
+int td_ledger_begin(struct td_ledger *ledger, struct td_error *err);
+int td_ledger_commit(struct td_ledger *ledger, struct td_error *err);
+void td_ledger_rollback(struct td_ledger *ledger);
+
+/* --- pairs ------------------------------------------------------------------------------------------ */
+/* All pairs that are not retired, in an array to free(). Members without a letter are not enrolled. */
+int td_ledger_pairs(struct td_ledger *ledger, struct td_pair **out, size_t *count, struct td_error *err);
+/* Enter a pair with its members; fills in ids. -EEXIST: the collection or the UUID is enrolled already. */
+int td_ledger_add_pair(struct td_ledger *ledger, struct td_pair *pair, struct td_error *err);
+/* Before any card is raised: no member will have a generation above `intent`. */
+int td_ledger_intend(struct td_ledger *ledger, int64_t pair, int64_t intent, struct td_error *err);
+/* A member's card has `generation` now. Raises the pair's too. */
+int td_ledger_confirm(struct td_ledger *ledger, int64_t pair, int64_t member, int64_t generation, struct td_error *err);
+/* 0 closes the cycle. */
+int td_ledger_set_cycle(struct td_ledger *ledger, int64_t pair, int64_t cycle, struct td_error *err);
+/* State after a run; proven_at 0 leaves the last full proof as it was. */
+int td_ledger_member_state(struct td_ledger *ledger, int64_t member, const char *state, int64_t proven_at,
+                           struct td_error *err);
+/* Bytes used and free on the fuller member, for --info. */
+int td_ledger_space(struct td_ledger *ledger, int64_t pair, uint64_t used, uint64_t free, struct td_error *err);
+
+/* --- runs ------------------------------------------------------------------------------------------- */
+/* Enter a run as running (with this process's id, start time and boot id, so that others can tell whether it lives);
+ * fills run->id. */
+int td_ledger_run_begin(struct td_ledger *ledger, struct td_run *run, struct td_error *err);
+int td_ledger_run_end(struct td_ledger *ledger, const struct td_run *run, struct td_error *err);
+/* What a running one is doing: a phase's name and its work done and in all (bytes), 0 in all: unknown. */
+int td_ledger_run_progress(struct td_ledger *ledger, int64_t run, const char *phase, uint64_t done, uint64_t all,
+                           struct td_error *err);
+/* Mark runs of this pair that never ended and whose process is gone as interrupted; *count of them. */
+int td_ledger_run_interrupted(struct td_ledger *ledger, int64_t pair, int *count, struct td_error *err);
+int td_ledger_incident(struct td_ledger *ledger, int64_t run, const struct td_incident *incident, struct td_error *err);
+/* The incidents of a run in path order. */
+int td_ledger_incidents(struct td_ledger *ledger, int64_t run,
+                        int (*each)(void *ctx, const struct td_incident *incident), void *ctx, struct td_error *err);
+/* A mail about a run: NULL error means delivered to the mailer. */
+int td_ledger_mail(struct td_ledger *ledger, int64_t run, const char *subject, const char *error, struct td_error *err);
+
+/* --- the table of --info ------------------------------------------------------------------------------ */
+struct td_info_fact {
+    struct td_pair pair;
+    int64_t last_backup; /* start of the last run that counts as a backup, 0: never */
+    uint64_t used, free; /* bytes; 0, 0: unknown */
+    bool running;        /* a living process is at it */
+    char phase[32];
+    uint64_t done, all;
+    bool interrupted;     /* the last run never ended and its process is gone */
+    struct td_run last;   /* the last run that ended; id 0: none. Texts valid during the call */
+    int64_t oldest_proof; /* of any copy in the ledger, 0: some copy was never proven */
+    uint64_t files;
+};
+int td_ledger_info(struct td_ledger *ledger, int (*each)(void *ctx, const struct td_info_fact *fact), void *ctx,
+                   struct td_error *err);
+
+/* --- files ------------------------------------------------------------------------------------------ */
+/* 0 or -ENOENT. The file's texts stay valid until the next call of this function. */
+int td_ledger_file(struct td_ledger *ledger, int64_t pair, const char *path, struct td_file *out, struct td_error *err);
+/* Enter or replace. All fields are stored. */
+int td_ledger_put_file(struct td_ledger *ledger, int64_t pair, const struct td_file *file, struct td_error *err);
+int td_ledger_drop_file(struct td_ledger *ledger, int64_t pair, const char *path, struct td_error *err);
+/* One side's copy has been read from the medium and equals the ledger's hash. -ENOENT when the path is not in the
+ * ledger. */
+int td_ledger_prove(struct td_ledger *ledger, int64_t pair, const char *path, enum td_side side, int64_t cycle,
+                    int64_t when, struct td_error *err);
+int td_ledger_hold(struct td_ledger *ledger, int64_t pair, const char *path, bool held, struct td_error *err);
+/* Regular files with a hash and their bytes. */
+int td_ledger_totals(struct td_ledger *ledger, int64_t pair, uint64_t *files, uint64_t *bytes, struct td_error *err);
+/* Copies (over A and B of `members`) not proven in `cycle`, and their bytes. */
+int td_ledger_unproven(struct td_ledger *ledger, int64_t pair, unsigned members, int64_t cycle, uint64_t *copies,
+                       uint64_t *bytes, struct td_error *err);
+/* Every file of a pair in path order. */
+int td_ledger_files(struct td_ledger *ledger, int64_t pair, int (*each)(void *ctx, const struct td_file *file),
+                    void *ctx, struct td_error *err);
+/* A new database at `file` (must not exist) with this pair's part alone: for the copy on the members. */
+int td_ledger_export(struct td_ledger *ledger, int64_t pair, const char *file, struct td_error *err);
+
+#endif

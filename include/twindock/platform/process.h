@@ -1,0 +1,22 @@
+/* Run another program, without a shell: mkfs, fsck, sendmail. */
+#ifndef TWINDOCK_PLATFORM_PROCESS_H
+#define TWINDOCK_PLATFORM_PROCESS_H
+
+#include "twindock/base/buf.h"
+#include "twindock/base/error.h"
+
+#include <stddef.h>
+
+struct td_process {
+    const char *const *argv; /* argv[0] is an absolute path, or a name looked up in /usr/sbin:/usr/bin:/sbin:/bin */
+    const void *input;       /* bytes for its standard input, may be NULL (then /dev/null) */
+    size_t input_len;
+    struct td_buf *output; /* standard output and error together, first 64 KiB, may be NULL */
+    int timeout_s;         /* then SIGTERM, two seconds later SIGKILL, to its process group; 0: none */
+};
+
+/* Returns the exit status 0..255, 128+N when signal N ended it, -ETIMEDOUT when it was killed for time,
+ * another negative errno when it could not be started. The environment passed on is PATH and LC_ALL=C only. */
+int td_process_run(const struct td_process *process, struct td_error *err);
+
+#endif

@@ -1,0 +1,24 @@
+/* What udevd knows: which device sits at which place. Works without udevd too; then nothing is found. */
+#ifndef TWINDOCK_PLATFORM_UDEV_H
+#define TWINDOCK_PLATFORM_UDEV_H
+
+#include "twindock/base/error.h"
+#include "twindock/platform/blockdev.h"
+
+struct td_udev_properties {
+    char id_path[256]; /* ID_PATH */
+    char serial[256];  /* ID_SERIAL_SHORT; behind USB it is the bridge's */
+    char wwn[256];     /* ID_WWN_WITH_EXTENSION or ID_WWN */
+    char model[256];   /* ID_MODEL */
+};
+
+/* The whole disk whose ID_PATH is `id_path`. 0, -ENOENT when none is there (err untouched), or an error. */
+int td_udev_find_path(const char *id_path, struct td_blockdev *out, struct td_error *err);
+
+/* Properties of a device; what udevd does not know is "". */
+int td_udev_properties(dev_t number, struct td_udev_properties *out, struct td_error *err);
+
+/* Wait for udevd to have handled all queued events, at most `timeout_ms`; 0 at once where no udevd runs. */
+int td_udev_settle(int timeout_ms);
+
+#endif

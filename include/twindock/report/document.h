@@ -1,0 +1,56 @@
+/* What commands say at their end, for people and as the JSON that others build on. Pure. */
+#ifndef TWINDOCK_REPORT_DOCUMENT_H
+#define TWINDOCK_REPORT_DOCUMENT_H
+
+#include "twindock/base/buf.h"
+#include "twindock/model/outcome.h"
+#include "twindock/model/verdict.h"
+#include "twindock/platform/json.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* One dock as `check` shows it: plain data that the run fills in from an observation and its judgement. */
+struct td_check_slot {
+    bool present;
+    char device[64];
+    char member; /* 'A', 'B', 0: not a member */
+    char serial[64];
+    const char *identity; /* "ata", "scsi", "sysfs", "udev", "card", "none" */
+    int64_t generation;   /* -1: unknown */
+    char *description;    /* "member B of M (serial ...)" */
+};
+struct td_check {
+    char dock[64];
+    const char *mode; /* "individual", "mirror" */
+    enum td_verdict verdict;
+    char *advice;
+    char collection[64], uuid[37];
+    struct td_check_slot slots[2]; /* source, destination */
+};
+void td_check_print(const struct td_check *checks, size_t count, struct td_buf *out);
+struct td_json *td_check_json(const struct td_check *checks, size_t count);
+
+/* A finished run with its incidents. `more`: incidents left out of the list. */
+struct td_report {
+    const struct td_run *run;
+    const struct td_incident *incidents;
+    size_t incident_count;
+    const char *safe; /* "safe to remove" sentence, or NULL */
+};
+/* A few lines: what was done, what was found (each incident a line, at most `cap` of them, then how many more), and
+ * last the sentence that matters. Names escaped. */
+void td_report_print(const struct td_report *report, size_t cap, struct td_buf *out);
+/* The JSON object of run, verify, sync. */
+struct td_json *td_report_json(const struct td_report *report);
+
+/* RESTORE.txt: how to get everything back with mount, rsync and sha256sum alone; written for a stranger in ten years.
+ */
+struct td_restore_facts {
+    const char *collection, *target, *uuid, *source, *host;
+    char member;
+    int64_t last_run; /* wall seconds */
+};
+void td_restore_text(const struct td_restore_facts *facts, struct td_buf *out);
+
+#endif

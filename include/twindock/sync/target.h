@@ -1,0 +1,95 @@
+/*
+ * A member being brought up to date: one thread per member that carries out operations in order, in batches.
+ *
+ * A batch: files are written under temporary names in `.twindock/staging`, their metadata set; one syncfs makes
+ * them durable; each is read back from the medium and compared; then they are renamed into place, what they replace
+ * having been linked into history before. The next batch's syncfs (or the flush) makes the renames durable, and only
+ * then `done` is called: what is reported as done survives a power cut. A killed run leaves every path old or new.
+ *
+ * EIO, EROFS, ENODEV, ENXIO, ESHUTDOWN end the member: its state is "lost", every later operation fails with
+ * -ESHUTDOWN at once, and the other member goes on. ENOSPC and EDQUOT end it as "full", after older history has been
+ * given up.
+ */
+#ifndef TWINDOCK_SYNC_TARGET_H
+#define TWINDOCK_SYNC_TARGET_H
+
+#include "twindock/base/error.h"
+#include "twindock/model/row.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct td_target;
+
+enum td_target_state { TD_TARGET_OK, TD_TARGET_FULL, TD_TARGET_LOST };
+
+struct td_op {
+    int64_t id;
+    enum td_action action;
+    const char *path; /* below the collection's root; "" its root */
+    const char *from; /* LINK: the leader; MOVE: the old path. Else NULL */
+    const struct td_entry
+        *entry;      /* the source's, NULL for DELETE. For a directory, MKDIR makes it, ATTRIBUTES finishes it */
+    bool keep;       /* DELETE: into history (false: the content lives on under another path: unlink) */
+    bool quarantine; /* what is replaced goes to quarantine instead of history */
+};
+
+struct td_op_done {
+    enum td_side side;
+    int64_t id;
+    enum td_action action;
+    const char *path;
+    int error;                 /* 0, or errno; ESHUTDOWN: the member is gone */
+    const char *text;          /* what failed, NULL when error is 0 */
+    uint8_t hash[TD_HASH_LEN]; /* COPY: of what was read back */
+    uint64_t bytes;            /* COPY: written */
+};
+
+struct td_target_options {
+    enum td_side side;
+    int collection;       /* fd of the collection's root on the member; the caller's, outlives the target */
+    int store;            /* fd of the member's .twindock directory */
+    int source;           /* fd of the source's root: xattrs are taken from there */
+    const char *history;  /* name of this run's directory below history/ and quarantine/; NULL: keep nothing (sync) */
+    size_t batch_files;   /* 0: 1024 */
+    uint64_t batch_bytes; /* 0: 256 MiB */
+    size_t queue_bytes;   /* data that may wait for this member; 0: 64 MiB */
+    uint64_t reserve;     /* bytes to keep free by giving up older history */
+    void (*done)(void *ctx, const struct td_op_done *done); /* from the target's thread */
+    void *ctx;
+};
+
+/* Opens staging/ (made if missing). Does not sweep it: see td_staging_sweep. */
+int td_target_start(const struct td_target_options *options, struct td_target **out, struct td_error *err);
+/* Queue an operation other than COPY (everything it points to is copied). Blocks while the queue is full. */
+void td_target_submit(struct td_target *target, const struct td_op *op);
+/* Everything queued so far: carried out, durable, reported. Blocks until then. */
+void td_target_flush(struct td_target *target);
+enum td_target_state td_target_state(struct td_target *target);
+/* Why it is not TD_TARGET_OK; "" otherwise. Valid until stop. */
+const char *td_target_reason(struct td_target *target);
+uint64_t td_target_bytes(struct td_target *target); /* written so far, for progress */
+/* Ends the thread (cancel: drops what is queued, removes its temporary files) and frees it. */
+void td_target_stop(struct td_target *target, bool cancel);
+
+/*
+ * COPY: read `op->path` below `root` once and give it to all `targets` (1 or 2). `root` is the source, or the other
+ * member's collection for a repair from there; op->entry describes what is expected. A file that changes while it is
+ * read is tried 3 times; then every target reports EAGAIN for the op. A failure to read is reported with its errno and
+ * TD_COPY_UNREADABLE returned; the members keep what they have. *hash and *entry_out describe what was read.
+ */
+enum td_copy_status { TD_COPY_READ, TD_COPY_UNREADABLE, TD_COPY_CHANGING, TD_COPY_MISMATCH };
+struct td_copy_read {
+    int error;
+    uint8_t hash[TD_HASH_LEN];
+    struct td_entry entry; /* size, times, ids as of the reading; path and target NULL */
+};
+/* `expect`: when not NULL, content with another hash is not placed (TD_COPY_MISMATCH). */
+enum td_copy_status td_target_copy(struct td_target *const *targets, int count, int root, const struct td_op *op,
+                                   const uint8_t *expect, struct td_copy_read *read);
+
+/* Remove what an interrupted run left in staging (swapped-out old versions go to history/recovered). Counts removed. */
+int td_staging_sweep(int store, uint64_t *removed, struct td_error *err);
+
+#endif
