@@ -11,11 +11,13 @@
 
 #include <sys/types.h>
 
-/* Open `path` below `root`. O_CLOEXEC and O_NOFOLLOW are added. A descriptor or a negative errno. */
+/* Open `path` below `root`. O_CLOEXEC and O_NOFOLLOW are added, so O_PATH opens a symlink itself where the last
+ * component is one. A descriptor or a negative errno (-EXDEV for an absolute path or one that leads out). */
 int td_open_beneath(int root, const char *path, int flags, mode_t mode);
 
 /* Open the directory that holds `path` (O_PATH|O_DIRECTORY is not enough to fsync: it is O_RDONLY).
- * *name points into `path`, at its last component. A descriptor or a negative errno. -EINVAL for "". */
+ * *name points into `path`, at its last component. A descriptor or a negative errno. -EINVAL where the
+ * last component is "", "." or "..": none of them is a name to make, rename or remove. */
 int td_open_parent(int root, const char *path, const char **name);
 
 /* Create the missing directories of `path`'s parent, mode 0700. 0 or a negative errno. */

@@ -27,4 +27,21 @@ int td_fail_text(struct td_error *err, int errnum, const char *format, ...) __at
 /* Put "<formatted>: " in front of the text already in `err`. Returns rc unchanged. */
 int td_wrap(struct td_error *err, int rc, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* What the static analyser cannot see from here: td_fail() never returns 0, and td_wrap() returns its `rc`. */
+#ifdef __clang_analyzer__
+static inline int td_failed_(int rc) {
+    if (rc >= 0)
+        __builtin_unreachable();
+    return rc;
+}
+#define td_fail(...) td_failed_(td_fail(__VA_ARGS__))
+#define td_fail_text(...) td_failed_(td_fail_text(__VA_ARGS__))
+#define td_wrap(err, rc, ...)                                                                                          \
+    __extension__({                                                                                                    \
+        int rc_ = (rc);                                                                                                \
+        td_wrap((err), rc_, __VA_ARGS__);                                                                              \
+        rc_;                                                                                                           \
+    })
+#endif
+
 #endif

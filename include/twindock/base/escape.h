@@ -13,7 +13,7 @@ bool td_utf8_valid(const void *data, size_t len);
 
 /*
  * Append bytes for a person: control bytes (C0, DEL, and C1 as U+0080..U+009F), the bidirectional
- * controls (U+200E/F, U+202A..E, U+2066..9), line and paragraph separators and bytes that are not UTF-8
+ * controls (U+061C, U+200E/F, U+202A..E, U+2066..9), line and paragraph separators and bytes that are not UTF-8
  * become \xNN, a backslash becomes \\. The result is one line of printable UTF-8.
  */
 void td_escape(struct td_buf *out, const void *data, size_t len);

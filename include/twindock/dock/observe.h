@@ -17,11 +17,16 @@
 enum td_slot_name { TD_SLOT_SOURCE, TD_SLOT_DESTINATION, TD_SLOTS };
 extern const char *const td_slot_names[TD_SLOTS]; /* "source", "destination" */
 
-enum td_card_state { TD_CARD_UNREAD, TD_CARD_ABSENT, TD_CARD_BAD, TD_CARD_READ };
+enum td_card_state {
+    TD_CARD_UNREAD, /* not looked for: not ours to mount, or (then `problem` says so) in use by something else */
+    TD_CARD_ABSENT,
+    TD_CARD_BAD, /* unreadable, or no card; also when the filesystem could not be mounted */
+    TD_CARD_READ
+};
 
 struct td_slot {
-    bool present; /* a disk with a medium is there */
-    struct td_blockdev disk;
+    bool present;            /* a disk with a medium is there */
+    struct td_blockdev disk; /* the whole disk, also where the slot is given as a partition's node */
     struct td_identity identity;
     struct td_filesystem fs; /* type "": nothing recognised */
     bool super_read;         /* `super` is valid: fs.type is ext4 */
@@ -39,14 +44,15 @@ struct td_observation {
 };
 
 /*
- * Look at a dock now. `pairs` are the enrolled ones (not retired); only their UUIDs and drives are mounted. A slot that
- * cannot be read is reported in `problem`, not as an error; errors are for what makes looking impossible.
+ * Look at a dock now. `pairs` are the enrolled ones (not retired); only their UUIDs and drives are mounted. A disk that
+ * cannot be read is reported in `problem`, not as an error; errors are for what makes looking impossible: a slot that
+ * is no block device, or that udev cannot name for sure. Something else must keep other runs away from the dock.
  */
 int td_observe(const struct td_dock_config *dock, const struct td_pair *pairs, size_t pair_count,
                struct td_observation *out, struct td_error *err);
 
-/* Wait until both slots have been occupied by the same media twice in a row one second apart, or
- * `settle` seconds have gone by; then observe. */
+/* Wait until both slots (the one, in mirror mode) have been occupied by the same media twice in a row one second apart,
+ * or `settle` seconds have gone by; then observe. -EINTR when a signal came meanwhile. */
 int td_observe_settled(const struct td_dock_config *dock, const struct td_pair *pairs, size_t pair_count,
                        struct td_observation *out, struct td_error *err);
 

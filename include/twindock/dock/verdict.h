@@ -28,16 +28,20 @@ struct td_match_result {
     enum td_match match;
     const struct td_pair *pair; /* into the caller's array */
     int member;                 /* 0: A, 1: B; when match is TD_MATCH_MEMBER */
-    const char *rests_on;       /* "drive" or "card" or "drive+card": what the recognition rests on; "" if none */
+    const char *rests_on;       /* "card" or "drive+card": what the recognition rests on; "" if none */
+    const char *why;            /* TD_MATCH_PAIR: "it has no card", for the sentence; "" otherwise. Static text */
 };
 
 struct td_judgement {
-    enum td_verdict verdict;    /* never TD_BRAKE; TD_SOURCE_MISSING only from td_judge_source */
+    enum td_verdict verdict;    /* td_judge_dock never gives TD_SOURCE_MISSING or TD_BRAKE: the run sets these */
     const struct td_pair *pair; /* the pair concerned, NULL when it cannot be said */
     struct td_match_result slots[TD_SLOTS];
     int slot_of[2];     /* which slot holds member A, B; -1: absent */
     int slot;           /* the slot that the sentence is about, -1: both or none */
-    const char *detail; /* static text or text inside the observation that explains; may be NULL */
+    bool slots_any;     /* the policy's: what the sentence may ask for */
+    bool alike;         /* both slots report one serial or WWN: it is nobody's */
+    const char *detail; /* static text or text inside the observation that explains; may be NULL. A run that sets
+                           the verdict itself (unclean by e2fsck, source-missing, brake) puts its own words here */
 };
 
 /*
@@ -46,7 +50,32 @@ struct td_judgement {
  * (sysfs, udev); a card of another pair, a wrong token or no card is a stranger (TD_MATCH_PAIR).
  */
 struct td_match_result td_match_slot(const struct td_slot *slot, const struct td_pair *pairs, size_t pair_count);
+/* Both disks together: where both slots report one identity (a lying bridge), the cards alone decide. */
+void td_match_slots(const struct td_observation *seen, const struct td_pair *pairs, size_t pair_count,
+                    struct td_match_result out[TD_SLOTS]);
 
+/* Does this identity come from the drive itself (ATA, SCSI), or may it be the bridge's (sysfs, udev)? */
+bool td_drive_speaks(const struct td_identity *identity);
+/* One serial, or one WWN, in two places. */
+bool td_drive_alike(const struct td_identity *a, const struct td_identity *b);
+/* What a drive's own word is worth against one enrolled member's: serials decide where both have one, else WWNs. An
+ * identity that the ledger has for both members of a pair was a bridge's and says nothing. */
+enum td_drive_word { TD_DRIVE_SILENT, TD_DRIVE_SAME, TD_DRIVE_OTHER };
+enum td_drive_word td_drive_word(const struct td_identity *seen, const struct td_pair *pair, int member);
+/* The drive is neither member of this pair, by its own word: its filesystem is not to be mounted. */
+bool td_drive_stranger(const struct td_identity *seen, const struct td_pair *pair);
+/* Why a member's filesystem is `unclean`, as words for a sentence; NULL: it is not. A journal that a power cut left
+ * behind is no flaw here: the run tries e2fsck -p when all else is ok. */
+const char *td_slot_flaw(const struct td_slot *slot);
+/* The enrolled pair of this UUID, or NULL. */
+const struct td_pair *td_pair_find(const struct td_pair *pairs, size_t pair_count, const char *uuid);
+
+/*
+ * Beyond the table's words: a `mirrored` pair in individual mode is TD_WRONG_LAYOUT (it may be read, never written; a
+ * full check of it asks for exactly this verdict), and so is a card whose layout is not the ledger's. TD_UNPROVEN_PAIR
+ * rests on members[].generation being confirmed only for a member that was itself in the slot that is read: the other's
+ * distance from the pair's generation is the number of runs since.
+ */
 struct td_judgement td_judge_dock(const struct td_observation *seen, const struct td_pair *pairs, size_t pair_count,
                                   const struct td_policy *policy);
 

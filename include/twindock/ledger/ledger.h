@@ -25,6 +25,8 @@ int td_ledger_open(const char *path, struct td_ledger **out, struct td_error *er
 /* Read-only; -ENOENT when it does not exist yet. Writes nothing, runs no migration. */
 int td_ledger_open_reader(const char *path, struct td_ledger **out, struct td_error *err);
 void td_ledger_close(struct td_ledger *ledger);
+/* How long to wait for another writer before -EBUSY, instead of 30 s. */
+void td_ledger_patience(struct td_ledger *ledger, int milliseconds);
 
 /* Transactions. Functions that write open one of their own when none is open. Nested begins are counted. */
 int td_ledger_begin(struct td_ledger *ledger, struct td_error *err);
@@ -100,7 +102,9 @@ int td_ledger_unproven(struct td_ledger *ledger, int64_t pair, unsigned members,
 /* Every file of a pair in path order. */
 int td_ledger_files(struct td_ledger *ledger, int64_t pair, int (*each)(void *ctx, const struct td_file *file),
                     void *ctx, struct td_error *err);
-/* A new database at `file` (must not exist) with this pair's part alone: for the copy on the members. */
+/* A new database at `file` (must not exist: -EEXIST) with this pair's part alone: for the copy on the members. One
+ * plain file, nothing beside it, gone again on failure. Not within a transaction. `file` is a path on the machine:
+ * SQLite resolves it by name, so a detached mount cannot be reached through /proc/self/fd. */
 int td_ledger_export(struct td_ledger *ledger, int64_t pair, const char *file, struct td_error *err);
 
 #endif

@@ -27,7 +27,8 @@ struct td_entry {
     int error;                   /* errno: it is there but cannot be read; what lies below is unknown, not absent */
 };
 
-/* Same type, size, mtime, symlink target, device numbers: the content may be taken as equal until it is read. */
+/* The content may be taken as equal until it is read: same type, and for regular files the same size and mtime, for
+ * symlinks the same target, for devices the same numbers. Directories, fifos and sockets are equal by their type. */
 bool td_entry_same_content(const struct td_entry *a, const struct td_entry *b);
 /* Same permission bits, owner, xattrs and mtime. (For symlinks the mode does not count.) */
 bool td_entry_same_attributes(const struct td_entry *a, const struct td_entry *b);

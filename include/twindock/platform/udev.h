@@ -12,13 +12,15 @@ struct td_udev_properties {
     char model[256];   /* ID_MODEL */
 };
 
-/* The whole disk whose ID_PATH is `id_path`. 0, -ENOENT when none is there (err untouched), or an error. */
+/* The whole disk whose ID_PATH is `id_path`. 0, -ENOENT when none is there (err untouched), -ENOTUNIQ when udev reports
+ * two there, or an error. An empty card reader is found too: its size is 0. */
 int td_udev_find_path(const char *id_path, struct td_blockdev *out, struct td_error *err);
 
 /* Properties of a device; what udevd does not know is "". */
 int td_udev_properties(dev_t number, struct td_udev_properties *out, struct td_error *err);
 
-/* Wait for udevd to have handled all queued events, at most `timeout_ms`; 0 at once where no udevd runs. */
+/* Wait for udevd to have handled all queued events, at most `timeout_ms`; 0 at once where no udevd runs.
+ * -ETIMEDOUT when events are still queued then. */
 int td_udev_settle(int timeout_ms);
 
 #endif

@@ -38,6 +38,11 @@ struct td_report {
     size_t incident_count;
     const char *safe; /* "safe to remove" sentence, or NULL */
 };
+/* The sentence that matters: the run's reason where it has one, else made from its counts, states and incidents. One
+ * line, escaped; it may be stored as the reason of a run that failed without one. */
+void td_report_sentence(const struct td_report *report, struct td_buf *out);
+/* One line for each incident, at most `cap` of them, then how many more there are. Names escaped. */
+void td_report_list(const struct td_report *report, size_t cap, struct td_buf *out);
 /* A few lines: what was done, what was found (each incident a line, at most `cap` of them, then how many more), and
  * last the sentence that matters. Names escaped. */
 void td_report_print(const struct td_report *report, size_t cap, struct td_buf *out);

@@ -29,6 +29,7 @@ struct td_info_state {
     const char *phase;
     uint64_t done, all;
     bool last_failed;        /* the last run ended with an exit code other than 0 */
+    int last_exit;           /* its exit code: says what failed when there is no last_reason */
     enum td_verdict verdict; /* of the last run */
     int64_t last_end;
     const char *last_reason; /* its sentence */

@@ -14,7 +14,8 @@ struct td_exclude; /* compiled patterns; read-only after making, may be shared b
 
 int td_exclude_make(char *const *patterns, size_t count, struct td_exclude **out, struct td_error *err);
 void td_exclude_free(struct td_exclude *exclude);
-/* `path` below the collection's root. NULL excludes nothing. */
+/* `path` below the collection's root; what lies above it is taken as not excluded (a walk does not enter what is).
+ * NULL excludes nothing, and the root never is. */
 bool td_excluded(const struct td_exclude *exclude, const char *path, bool directory);
 
 #endif

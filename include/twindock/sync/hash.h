@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #define TD_READ_SIZE (1U << 20) /* bytes of one read */
 #define TD_ALIGN 4096U          /* of buffers, offsets and lengths for O_DIRECT */
@@ -40,7 +41,7 @@ void *td_buffer_new(size_t size); /* aligned; NULL when out of memory; free() */
 
 struct td_hash_result {
     int error;     /* 0, or the errno of the failure */
-    bool changing; /* it changed while it was read, `tries` times in a row */
+    bool changing; /* it changed while it was read, each of three times: error is 0, and hash is zeros */
     uint8_t hash[TD_HASH_LEN];
     uint64_t bytes;
     struct stat stat; /* of what was read; valid when error is 0 */
@@ -48,5 +49,14 @@ struct td_hash_result {
 
 /* Read and hash, beginning anew when the file changes meanwhile, at most 3 times. `buffer` of TD_READ_SIZE, aligned. */
 void td_hash_file(int root, const char *path, void *buffer, struct td_hash_result *out);
+
+/* The same for somebody who watches: `tick` is called after every piece with the bytes read so far; a negative errno
+ * from it ends the reading with that error. */
+struct td_hash_watch {
+    int (*tick)(void *ctx, uint64_t bytes);
+    void *ctx;
+};
+void td_hash_file_watched(int root, const char *path, void *buffer, const struct td_hash_watch *watch,
+                          struct td_hash_result *out);
 
 #endif

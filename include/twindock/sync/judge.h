@@ -24,6 +24,8 @@ struct td_evidence {
     uint8_t ledger[TD_HASH_LEN];
     bool source_same_stat; /* size and mtime as in the ledger */
     bool source_same_ctime;
+    bool was_held; /* an earlier run found source rot here; ends with the ledger's bytes, a new size or mtime, or
+                      `accept` */
 };
 
 enum td_repair { TD_REPAIR_NONE, TD_REPAIR_FROM_SOURCE, TD_REPAIR_FROM_A, TD_REPAIR_FROM_B };
@@ -31,7 +33,7 @@ enum td_repair { TD_REPAIR_NONE, TD_REPAIR_FROM_SOURCE, TD_REPAIR_FROM_A, TD_REP
 struct td_finding {
     bool proven[TD_SIDES];                  /* this side's copy is proven against what the ledger will hold */
     bool accept_source;                     /* the ledger takes the source's hash and metadata */
-    bool hold;                              /* source rot: flag the file */
+    bool hold;                              /* source rot: the file is flagged, or stays so */
     enum td_repair repair[TD_SIDES];        /* index TD_A, TD_B */
     bool quarantine[TD_SIDES];              /* the bytes replaced go to quarantine (else to history) */
     struct td_incident incidents[TD_SIDES]; /* path is NULL: the caller fills it in */

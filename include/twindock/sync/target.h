@@ -8,7 +8,16 @@
  *
  * EIO, EROFS, ENODEV, ENXIO, ESHUTDOWN end the member: its state is "lost", every later operation fails with
  * -ESHUTDOWN at once, and the other member goes on. ENOSPC and EDQUOT end it as "full", after older history has been
- * given up.
+ * given up: what is staged by then is still put in its place if that can be done.
+ *
+ * Errors of single files (a name that is too long, attributes that the filesystem refuses, a copy read back different)
+ * are reported for their operation alone. Operations take effect in the order in which they were queued; failures may be
+ * reported out of order.
+ *
+ * A MOVE links its old path into staging when it arrives and is carried out with its batch, so moves that follow on one
+ * another may swap or form chains in any order. They must come before the copies and deletions that would do away with
+ * what they need. A DELETE with keep=false keeps all the same when no other name holds on to the inode: a move that has
+ * failed does not become a loss.
  */
 #ifndef TWINDOCK_SYNC_TARGET_H
 #define TWINDOCK_SYNC_TARGET_H
@@ -40,8 +49,10 @@ struct td_op_done {
     int64_t id;
     enum td_action action;
     const char *path;
+    const char *from;          /* as in the operation */
+    bool kept;                 /* DELETE: `keep` as in the operation */
     int error;                 /* 0, or errno; ESHUTDOWN: the member is gone */
-    const char *text;          /* what failed, NULL when error is 0 */
+    const char *text;          /* what failed; NULL when error is 0, or when the origin of a COPY could not be read */
     uint8_t hash[TD_HASH_LEN]; /* COPY: of what was read back */
     uint64_t bytes;            /* COPY: written */
 };
@@ -77,7 +88,8 @@ void td_target_stop(struct td_target *target, bool cancel);
  * COPY: read `op->path` below `root` once and give it to all `targets` (1 or 2). `root` is the source, or the other
  * member's collection for a repair from there; op->entry describes what is expected. A file that changes while it is
  * read is tried 3 times; then every target reports EAGAIN for the op. A failure to read is reported with its errno and
- * TD_COPY_UNREADABLE returned; the members keep what they have. *hash and *entry_out describe what was read.
+ * TD_COPY_UNREADABLE returned (ESHUTDOWN: no target is left); the members keep what they have. *read describes what was
+ * read. `root` must stay open until the targets have been flushed: extended attributes are taken from there later.
  */
 enum td_copy_status { TD_COPY_READ, TD_COPY_UNREADABLE, TD_COPY_CHANGING, TD_COPY_MISMATCH };
 struct td_copy_read {

@@ -1,0 +1,175 @@
+# twindock. `make help` lists the targets; the knobs are below.
+#
+# Everything that is made goes to build/ (or build-address-undefined/ and the like, see SANITIZE), nothing beside the
+# sources. Objects follow src/: src/dock/card.c becomes build/obj/src/dock/card.o.
+
+VERSION := 0.1.0
+
+# ---- Knobs ----------------------------------------------------------------------------------------------------------
+
+CC = gcc
+CFLAGS = -O2 -g
+LDFLAGS =
+SANITIZE =#   address,undefined or thread
+WERROR =#     1: warnings are errors
+V =#          1: show every command
+
+prefix = /usr/local
+sbindir = $(prefix)/sbin
+datadir = $(prefix)/share
+docdir = $(datadir)/doc/twindock
+sysconfdir = /etc
+localstatedir = /var
+udevrulesdir ?= /usr/lib/udev/rules.d
+systemdunitdir ?= /usr/lib/systemd/system
+DESTDIR =
+INSTALL = install
+
+comma := ,
+BUILD ?= build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
+
+# ---- Flags ----------------------------------------------------------------------------------------------------------
+
+warnings := -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual -Wundef \
+            -Wvla -Wpointer-arith $(if $(WERROR),-Werror)
+sanitizers := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+hardening := -fstack-protector-strong -fPIE $(if $(SANITIZE),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
+libraries := libudev blkid sqlite3 libcrypto jansson inih
+
+# Asked once, and only when something is compiled: on a bare machine pkg-config comes with `make check`.
+# Foreign headers are not held to our warnings, hence -isystem.
+pkg_cflags = $(eval pkg_cflags := $$(patsubst -I%,-isystem %,$$(shell pkg-config --cflags $(libraries))))$(pkg_cflags)
+pkg_libs = $(eval pkg_libs := $$(shell pkg-config --libs $(libraries)))$(pkg_libs)
+
+cppflags := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DTD_VERSION=\"$(VERSION)\" -Iinclude
+compile = $(CC) -std=c17 $(cppflags) $(CFLAGS) $(hardening) $(sanitizers) $(warnings) $(pkg_cflags) -pthread -MMD -MP
+link = $(CC) $(CFLAGS) $(sanitizers) -pie -pthread -Wl,-z,relro,-z,now $(LDFLAGS)
+
+# ---- What is made of what -------------------------------------------------------------------------------------------
+
+sources := $(sort $(wildcard src/*/*.c))
+main := src/cli/main.c
+sql := $(sort $(wildcard sql/*.sql sql/*/*.sql))
+unit_sources := $(sort $(wildcard tests/unit/test_*.c))
+support_sources := $(sort $(wildcard tests/support/*.c))
+integration := $(sort $(wildcard tests/integration/*.sh))
+scripts := $(integration) $(wildcard tests/support/* .ci/run)
+
+# What a rule shows: its kind and its target; with V=1 the command itself, with -s nothing.
+silent := $(findstring s,$(firstword -$(MAKEFLAGS)))
+say = $(if $(V),,@$(if $(silent),,printf '  %-4s %s\n' $(1) $@ &&))
+
+object = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+sql_object := $(BUILD)/gen/twindock_sql.o
+library := $(BUILD)/libtwindock.a
+library_objects := $(call object,$(filter-out $(main),$(sources))) $(if $(sql),$(sql_object))
+unit_programs := $(unit_sources:tests/unit/%.c=$(BUILD)/tests/%)
+program := $(BUILD)/twindock
+
+.PHONY: all tests objects check run-checks demo lint format install uninstall check-install clean help FORCE
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+all: $(program) ## Build build/twindock
+
+$(program): $(call object,$(main)) $(library)
+	$(call say,LD) $(link) -o $@ $^ $(pkg_libs)
+
+$(library): $(library_objects) $(BUILD)/objects.list
+	@rm -f $@
+	$(call say,AR) $(AR) rcs $@ $(library_objects)
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC) $(compile) $(if $(filter tests/%,$<),-Itests/support) -c -o $@ $<
+
+$(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(call object,$(support_sources)) $(library)
+	@mkdir -p $(@D)
+	$(call say,LD) $(link) -o $@ $^ $(pkg_libs) -lcmocka
+
+# SQL as C strings, in the order of their names.
+$(BUILD)/gen/twindock_sql.c: $(sql) tests/support/embed-sql $(BUILD)/sql.list
+	@mkdir -p $(@D)
+	$(call say,SQL) tests/support/embed-sql $(sql) > $@
+
+$(sql_object): $(BUILD)/gen/twindock_sql.c $(BUILD)/flags
+	$(call say,CC) $(compile) -c -o $@ $<
+
+# Files that change only when their content does: what depends on them is made anew when a flag, the set of sources or
+# the set of SQL files changed.
+remember = mkdir -p $(@D); echo '$(subst ','\'',$(1))' > $@.now; cmp -s $@.now $@ && rm $@.now || mv $@.now $@
+$(BUILD)/flags: FORCE
+	@$(call remember,$(compile) $(link))
+$(BUILD)/objects.list: FORCE
+	@$(call remember,$(library_objects))
+$(BUILD)/sql.list: FORCE
+	@$(call remember,$(sql))
+FORCE:
+
+objects: $(call object,$(sources) $(unit_sources) $(support_sources)) $(if $(sql),$(sql_object))
+tests: $(program) $(unit_programs)
+
+.SECONDARY:
+-include $(patsubst %.c,$(BUILD)/obj/%.d,$(sources) $(unit_sources) $(support_sources)) $(sql_object:.o=.d)
+
+# ---- Tests ----------------------------------------------------------------------------------------------------------
+
+check: ## Install what is missing (as root), build and run all tests; SANITIZE=address,undefined for the careful way
+	@tests/support/deps build test
+	@$(MAKE) --no-print-directory tests
+	@BUILD='$(abspath $(BUILD))' SANITIZE='$(SANITIZE)' tests/support/run-tests $(unit_programs) $(integration) \
+	    tests/support/check-install
+
+demo: ## See it at work on two disk images: backup, a flipped bit, swapped disks
+	@tests/support/deps build test
+	@$(MAKE) --no-print-directory all
+	@BUILD='$(abspath $(BUILD))' TWINDOCK='$(abspath $(program))' tests/support/demo
+
+lint: ## Layers, lengths, warnings as errors with gcc and clang, formatting, static analysis
+	@tests/support/deps build test lint
+	@MAKE='$(MAKE)' tests/support/lint
+
+format: ## Let clang-format set all C files
+	clang-format -i $(wildcard src/*/*.[ch] include/twindock/*/*.h tests/*/*.[ch])
+
+# ---- Installation ---------------------------------------------------------------------------------------------------
+
+rules := $(wildcard udev/*.rules)
+units := $(wildcard udev/*.service udev/*.timer)
+example := doc/twindock.conf.example
+etc := $(DESTDIR)$(sysconfdir)/twindock
+state := $(DESTDIR)$(localstatedir)/lib/twindock
+doc := $(DESTDIR)$(docdir)
+
+# The binary's place is known only now.
+place = sed 's|@sbindir@|$(sbindir)|g' $(1) > $(2) && chmod 644 $(2)
+
+install: all ## Install below $(DESTDIR)$(prefix), with udev rule, units, cron entry and a first configuration
+	$(INSTALL) -d '$(DESTDIR)$(sbindir)' '$(DESTDIR)$(udevrulesdir)' '$(DESTDIR)$(systemdunitdir)' \
+	    '$(DESTDIR)$(sysconfdir)/cron.d' '$(etc)' '$(doc)'
+	$(INSTALL) -d -m 700 '$(state)'
+	$(INSTALL) -m 755 $(program) '$(DESTDIR)$(sbindir)/twindock'
+	set -e; for f in $(rules); do $(call place,$$f,"$(DESTDIR)$(udevrulesdir)/$${f##*/}"); done
+	set -e; for f in $(units); do $(call place,$$f,"$(DESTDIR)$(systemdunitdir)/$${f##*/}"); done
+	$(call place,cron/twindock,'$(DESTDIR)$(sysconfdir)/cron.d/twindock')
+	$(INSTALL) -m 644 $(example) README.md LICENSE '$(doc)'
+	test -e '$(etc)/twindock.conf' || $(INSTALL) -m 644 $(example) '$(etc)/twindock.conf'
+
+uninstall: ## Take away what install put there; a configuration that was edited and the ledger stay
+	rm -f '$(DESTDIR)$(sbindir)/twindock' '$(DESTDIR)$(sysconfdir)/cron.d/twindock'
+	rm -f $(foreach f,$(rules),'$(DESTDIR)$(udevrulesdir)/$(notdir $f)')
+	rm -f $(foreach f,$(units),'$(DESTDIR)$(systemdunitdir)/$(notdir $f)')
+	! cmp -s $(example) '$(etc)/twindock.conf' || rm -f '$(etc)/twindock.conf'
+	rm -f '$(doc)/$(notdir $(example))' '$(doc)/README.md' '$(doc)/LICENSE'
+	-@rmdir '$(doc)' '$(etc)' '$(state)' 2>/dev/null || true
+
+check-install: all ## Install into a directory of its own, look at it, uninstall, assert that nothing is left
+	@BUILD='$(abspath $(BUILD))' MAKE='$(MAKE)' tests/support/check-install
+
+# ---- House ----------------------------------------------------------------------------------------------------------
+
+clean: ## Remove what was built, all variants
+	rm -rf build build-*
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile

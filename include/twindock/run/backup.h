@@ -1,0 +1,44 @@
+/* One backup of one docked pair, from the verdict to the report: the state of a run, and its steps. */
+#ifndef TWINDOCK_RUN_BACKUP_H
+#define TWINDOCK_RUN_BACKUP_H
+
+#include <stdbool.h>
+#include "twindock/ledger/ledger.h"
+#include "twindock/run/commands.h"
+#include "twindock/run/docking.h"
+#include "twindock/run/engine.h"
+#include "twindock/sync/history.h"
+
+struct td_backup {
+    const struct td_app *app;
+    const struct td_run_request *request;
+    struct td_ledger *ledger;
+    struct td_docking docking;
+    struct td_run run;
+    struct td_engine engine;
+    bool engine_ready;
+    const struct td_pair *pair;
+    const struct td_collection_config *collection;
+    int source;
+    struct td_exclude *exclude;
+    char history[TD_HISTORY_NAME_MAX];
+    int64_t generation;
+    bool proven[TD_SIDES]; /* every copy on this member is proven in this cycle */
+    struct td_buf plan;    /* --dry-run */
+    bool dry_run;
+};
+
+/* Back up what is in `dock`. *ran false: nothing was there to do (empty, or not one of the collections asked for).
+ * Appends the report to `out`. An exit code or a negative errno. */
+int td_backup_dock(const struct td_app *app, const struct td_run_request *request, struct td_ledger *ledger,
+                   const struct td_dock_config *dock, bool *ran, struct td_buf *out, struct td_error *err);
+
+/* --- steps, each in its own file ------------------------------------------------------------------------ */
+/* Raise the generation on both members, sweep what an interrupted run left. */
+int td_backup_begin(struct td_backup *backup, struct td_error *err);
+/* Manifest, RESTORE.txt, ledger copy, expiry; on every member still alive. */
+int td_backup_finish(struct td_backup *backup, struct td_error *err);
+/* Say it: to `out`, and by mail when it is due. */
+int td_backup_report(struct td_backup *backup, struct td_buf *out, struct td_error *err);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * What the program can be asked to do. Each command appends what it has to say to `out` (text, or one JSON object when
+ * app->json) and returns an exit code of model/verdict.h, or a negative errno with `err` for what nobody foresaw
+ * (the command line prints it and exits 6; -EBUSY is exit 11).
+ */
+#ifndef TWINDOCK_RUN_COMMANDS_H
+#define TWINDOCK_RUN_COMMANDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "twindock/base/buf.h"
+#include "twindock/base/error.h"
+#include "twindock/model/config.h"
+#include "twindock/run/stop.h"
+
+struct td_app {
+    const struct td_config *config;
+    struct td_stop *stop;
+    bool json;
+};
+
+struct td_run_request {
+    bool dry_run, nightly, accept_changes, accept_ahead;
+    const char *device;             /* --device: the node of an inserted disk, or NULL */
+    const char *const *collections; /* only these; none: whatever is docked */
+    size_t collection_count;
+};
+int td_command_run(const struct td_app *app, const struct td_run_request *request, struct td_buf *out, struct td_error *err);
+
+int td_command_check(const struct td_app *app, struct td_buf *out, struct td_error *err);
+int td_command_verify(const struct td_app *app, const char *collection, struct td_buf *out, struct td_error *err);
+int td_command_info(const struct td_app *app, struct td_buf *out, struct td_error *err);
+int td_command_mail_test(const struct td_app *app, struct td_buf *out, struct td_error *err);
+
+/* dock NULL: the only dock that holds two disks. `ask` is shown what will be lost and answers whether to go on. */
+struct td_format_request {
+    const char *collection, *dock;
+    bool erase;
+    bool (*ask)(void *ctx, const char *question);
+    void *ctx;
+};
+int td_command_format(const struct td_app *app, const struct td_format_request *request, struct td_buf *out,
+                      struct td_error *err);
+int td_command_enroll(const struct td_app *app, const char *collection, const char *layout, const char *dock,
+                      struct td_buf *out, struct td_error *err);
+
+/* The engine alone. app->config may be NULL. */
+int td_command_sync(const struct td_app *app, const char *source, const char *const *destinations, size_t count,
+                    struct td_buf *out, struct td_error *err);
+
+#endif

@@ -1,0 +1,69 @@
+/*
+ * A dock opened for work: locked, looked at, judged; its members mounted, read-only or for writing. Closing it unmounts
+ * everything and gives the locks back.
+ */
+#ifndef TWINDOCK_RUN_DOCKING_H
+#define TWINDOCK_RUN_DOCKING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "twindock/base/error.h"
+#include "twindock/dock/verdict.h"
+#include "twindock/ledger/ledger.h"
+#include "twindock/model/config.h"
+#include "twindock/model/entry.h"
+#include "twindock/report/document.h"
+
+struct td_mounted {
+    int root;       /* of the filesystem */
+    int collection; /* the target directory below it; -1: not there yet */
+    int store;      /* .twindock; -1: not there */
+};
+
+struct td_docking {
+    const struct td_config *config;
+    const struct td_dock_config *dock;
+    struct td_pair *pairs; /* all enrolled ones */
+    size_t pair_count;
+    struct td_observation seen;
+    struct td_judgement judgement;
+    int lock;
+    int device_lock[TD_SLOTS];
+    struct td_mounted mounted[TD_SIDES]; /* TD_A, TD_B */
+};
+
+enum td_look { TD_LOOK_ONCE, TD_LOOK_SETTLED };
+
+/* Everything closed: nothing to give back. */
+void td_docking_init(struct td_docking *docking, const struct td_config *config, const struct td_dock_config *dock);
+
+/* Lock the dock for this process: -EBUSY when another run holds it. */
+int td_docking_lock(struct td_docking *docking, struct td_error *err);
+
+/* Look and judge. TD_LOOK_ONCE does not wait for a second disk when both slots are empty. Disks seen are locked. */
+int td_docking_look(struct td_docking *docking, struct td_ledger *ledger, enum td_look look, const struct td_policy *policy,
+                    struct td_error *err);
+
+/* The policy of a dock's configuration. */
+struct td_policy td_docking_policy(const struct td_docking *docking, bool accept_ahead);
+
+/* The slot in which a member sits, NULL when it is not docked. */
+const struct td_slot *td_docking_slot(const struct td_docking *docking, enum td_side side);
+
+/* A journal or a list of orphans was left by a power cut. `slot` may be NULL. */
+bool td_docking_dirty(const struct td_slot *slot);
+
+/* Mount the members that are docked; for writing, also make the target directory and .twindock. */
+int td_docking_mount(struct td_docking *docking, const char *target, bool read_only, struct td_error *err);
+/* One member alone. */
+int td_docking_mount_side(struct td_docking *docking, enum td_side side, const char *target, bool read_only,
+                          struct td_error *err);
+/* Sync and close one member; the device is free afterwards. -EBUSY when it does not become free. */
+int td_docking_unmount(struct td_docking *docking, enum td_side side, struct td_error *err);
+void td_docking_close(struct td_docking *docking);
+
+/* What `check` says about the dock. Texts are malloc'ed; free with td_docking_check_free. */
+void td_docking_check(const struct td_docking *docking, struct td_check *out);
+void td_docking_check_free(struct td_check *check);
+
+#endif

@@ -1,0 +1,107 @@
+/*
+ * The engine of a run: three trees and a ledger, brought to agreement and proven. It knows directories and the ledger, no
+ * docks; backup, verify and sync all drive it.
+ *
+ * Threads: walkers, readers and targets do the I/O on their disk; only the calling thread works with the ledger. What the
+ * workers report goes through an inbox.
+ *
+ * Order: scan, plan, (brake), apply, prove, settle (judge and repair), directories. Every step may end early when
+ * `stop` is set and leaves everything whole.
+ */
+#ifndef TWINDOCK_RUN_ENGINE_H
+#define TWINDOCK_RUN_ENGINE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "twindock/base/buf.h"
+#include "twindock/base/error.h"
+#include "twindock/ledger/ledger.h"
+#include "twindock/ledger/work.h"
+#include "twindock/model/config.h"
+#include "twindock/model/outcome.h"
+#include "twindock/report/progress.h"
+#include "twindock/run/inbox.h"
+#include "twindock/run/stop.h"
+#include "twindock/sync/exclude.h"
+#include "twindock/sync/plan.h"
+#include "twindock/sync/target.h"
+
+struct td_engine_side {
+    int root;       /* the collection's directory on this side; -1: not there. The caller's */
+    int store;      /* members: the .twindock directory; -1 on the source and when read-only */
+    bool alive;     /* part of this run and not lost */
+    const char *const *skip_top; /* names at its root that are not part of the tree */
+    char reason[256]; /* why it is no longer alive */
+};
+
+struct td_engine {
+    /* Given by the caller. */
+    struct td_ledger *ledger;
+    int64_t pair, run, cycle; /* ledger ids; proof is recorded under `cycle` */
+    const struct td_collection_config *collection;
+    const struct td_exclude *exclude;
+    const char *history; /* name of this run's history directory; NULL: keep nothing */
+    uint64_t reserve;    /* bytes to keep free on members by giving up older history */
+    struct td_engine_side side[TD_SIDES];
+    bool trust_ledger;   /* verify: there is no source, the ledger stands for it */
+    struct td_stop *stop;
+    struct td_progress *progress; /* may be NULL */
+
+    /* Kept by the engine. */
+    struct td_counts counts;
+    struct td_counts tally[TD_SIDES]; /* of operations, per member */
+    bool full[TD_SIDES];              /* a member was lost for want of room */
+    struct td_brake brake;
+    int exit;                  /* worst of what was found: TD_EXIT_OK, _UNREADABLE, _ROT, _MEMBER_LOST */
+    bool late;                 /* ended for the deadline: proof is left to do */
+    struct td_inbox inbox;
+    struct td_target *target[TD_SIDES];
+    struct td_progress_state shown;
+    int64_t last_commit_ns, last_note_ns;
+    bool in_transaction;
+    pthread_mutex_t scan_lock; /* walkers share the ledger's connection */
+    const char *phase;
+    struct td_proof *proof;    /* while reading: see engine_prove.c */
+    bool planned;              /* a plan was made before: what it reported is not reported again */
+    bool repairing;            /* the second pass of apply: repairs judged from the proof */
+};
+
+int td_engine_init(struct td_engine *engine, struct td_error *err); /* call after filling in the givens */
+void td_engine_free(struct td_engine *engine);
+
+/* Set of TD_SIDE_BITs of the members alive. */
+unsigned td_engine_members(const struct td_engine *engine);
+
+/* Walk the given sides (set of bits) in parallel into the working tables; then work out hard links. */
+int td_engine_scan(struct td_engine *engine, unsigned sides, struct td_error *err);
+/* Make the operations and fill in `brake` and the counts of the source. */
+int td_engine_plan(struct td_engine *engine, struct td_error *err);
+/* The plan as text, a line an operation: for --dry-run. */
+int td_engine_show_plan(struct td_engine *engine, struct td_buf *out, struct td_error *err);
+/* Carry out the operations. A lost member is no error: see side[].alive and exit. */
+int td_engine_apply(struct td_engine *engine, struct td_error *err);
+/* Read what is not yet proven in this cycle, on the given sides. */
+int td_engine_prove(struct td_engine *engine, unsigned sides, struct td_error *err);
+/* Judge what did not agree, and repair. `repair` false: only report (verify). */
+int td_engine_settle(struct td_engine *engine, bool repair, struct td_error *err);
+/* Last pass over directories: owners, modes, times. */
+int td_engine_directories(struct td_engine *engine, struct td_error *err);
+
+/* --- shared among the engine's own files -------------------------------------------------------------- */
+int td_engine_targets_start(struct td_engine *engine, struct td_error *err);
+void td_engine_targets_stop(struct td_engine *engine, bool cancel);
+int td_engine_run_ops(struct td_engine *engine, struct td_error *err);
+int td_engine_op_done(struct td_engine *engine, const struct td_message *message, struct td_error *err);
+int td_engine_drain(struct td_engine *engine, int wait_ms, struct td_error *err);
+int td_engine_write(struct td_engine *engine, struct td_error *err); /* a transaction is open after it */
+int td_engine_tick(struct td_engine *engine, bool force, struct td_error *err); /* commit (force: now), show progress */
+int td_engine_incident(struct td_engine *engine, enum td_incident_kind kind, enum td_cause cause, const char *path,
+                       enum td_side side, const char *detail, struct td_error *err);
+void td_engine_lose(struct td_engine *engine, enum td_side side, const char *reason);
+int td_engine_read_done(struct td_engine *engine, const struct td_message *message, struct td_error *err);
+/* Give a hard link group's other names what the ledger knows of its first. */
+int td_engine_enter_links(struct td_engine *engine, const char *leader, struct td_error *err);
+int td_engine_repaired(struct td_engine *engine, const char *path, enum td_side side, int error, struct td_error *err);
+
+#endif

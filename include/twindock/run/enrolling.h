@@ -1,0 +1,28 @@
+/* What format and enroll share: two docked disks that are to become a pair. */
+#ifndef TWINDOCK_RUN_ENROLLING_H
+#define TWINDOCK_RUN_ENROLLING_H
+
+#include "twindock/ledger/ledger.h"
+#include "twindock/run/commands.h"
+#include "twindock/run/docking.h"
+
+/*
+ * Find the dock that is meant: `name`, or the only one that holds two disks. Locks it and looks. A refusal is
+ * TD_EXIT_REFUSED (or TD_EXIT_USAGE, TD_EXIT_CONFIG) with the sentence in `err`.
+ */
+int td_enrolling_open(struct td_docking *docking, const struct td_app *app, const char *collection, const char *name,
+                      struct td_ledger *ledger, struct td_error *err);
+
+/*
+ * Take the two disks of the dock (source slot: A, destination slot: B) into the ledger and write their cards. Both
+ * hold acceptable ext4 filesystems of one UUID. Cards that are already there, of this collection and UUID, keep
+ * their tokens and generation: that is how a lost ledger is begun anew.
+ */
+int td_enrolling_enter(struct td_docking *docking, struct td_ledger *ledger, const char *collection, enum td_layout layout,
+                       struct td_error *err);
+
+/* Words at the end of format and enroll. */
+void td_enrolling_say(const struct td_docking *docking, const struct td_app *app, const char *command,
+                      const char *collection, struct td_buf *out);
+
+#endif

@@ -1,0 +1,31 @@
+/* The end of a run in words: collected from the ledger, printed, mailed. */
+#ifndef TWINDOCK_RUN_NOTIFY_H
+#define TWINDOCK_RUN_NOTIFY_H
+
+#include "twindock/base/buf.h"
+#include "twindock/base/error.h"
+#include "twindock/ledger/ledger.h"
+#include "twindock/model/outcome.h"
+#include "twindock/run/commands.h"
+
+/* Print a finished run with its incidents, as text or JSON. `safe`: may be NULL. */
+int td_notify_print(const struct td_app *app, struct td_ledger *ledger, const struct td_run *run, const char *safe,
+                    struct td_buf *out, struct td_error *err);
+
+/* The run's sentence as text to keep as its reason; malloc'ed. */
+char *td_notify_sentence(struct td_ledger *ledger, const struct td_run *run);
+
+/* Mail about a run if the configuration wants one. A mailer that fails is recorded in the ledger and changes nothing. */
+void td_notify_mail(const struct td_app *app, struct td_ledger *ledger, const struct td_run *run);
+
+/* Any other mail; 0 or a negative errno. */
+int td_notify_send(const struct td_app *app, struct td_ledger *ledger, const char *subject, const char *body,
+                   struct td_error *err);
+
+/* The rows of --info and their table. */
+int td_info_text(const struct td_app *app, struct td_ledger *ledger, struct td_buf *out, struct td_error *err);
+
+/* Names of collections overdue now, one sentence a line, for the nightly mail; "" when none is. */
+int td_info_overdue(const struct td_app *app, struct td_ledger *ledger, struct td_buf *out, struct td_error *err);
+
+#endif

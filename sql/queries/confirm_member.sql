@@ -1,0 +1,1 @@
+UPDATE member SET generation = ?3 WHERE id = ?2 AND pair = ?1

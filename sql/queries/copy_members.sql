@@ -1,0 +1,1 @@
+INSERT INTO copy.member SELECT * FROM main.member WHERE pair = ?1

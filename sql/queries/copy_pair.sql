@@ -1,0 +1,1 @@
+INSERT INTO copy.pair SELECT * FROM main.pair WHERE id = ?1

@@ -1,0 +1,1 @@
+INSERT INTO copy.run SELECT * FROM main.run WHERE pair = ?1 ORDER BY id

@@ -1,0 +1,1 @@
+DELETE FROM file WHERE pair = ?1 AND path = ?2

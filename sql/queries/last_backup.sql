@@ -1,0 +1,7 @@
+-- The start of the last run that brought both members up to date, read back what it wrote, and ended with exit 0.
+SELECT started
+  FROM run
+ WHERE pair = ?1 AND command = 'run' AND exit = 0 AND result IN ('done', 'done-unproven')
+   AND state_a IN ('ok', 'unproven') AND state_b IN ('ok', 'unproven')
+ ORDER BY id DESC
+ LIMIT 1

@@ -1,0 +1,5 @@
+SELECT id, ended IS NOT NULL, result, pid, pid_start, boot, phase, work_done, work_all
+  FROM run
+ WHERE pair = ?1
+ ORDER BY id DESC
+ LIMIT 1

@@ -1,0 +1,1 @@
+UPDATE file SET a_cycle = ?3, a_proven = ?4 WHERE pair = ?1 AND path = ?2

@@ -1,0 +1,1 @@
+UPDATE pair SET cycle = ?2 WHERE id = ?1

@@ -1,0 +1,21 @@
+-- ?1: the list, ?2: the side, ?3: the pair, ?4: the round of proving. A file with several names is read by the first of
+-- them, when any of them is not proven.
+INSERT INTO temp.job (list, place, path, size)
+SELECT ?1, ifnull(t.ino, 0), s.path, s.size
+  FROM temp.scan s
+  LEFT JOIN temp.scan t ON t.side = ?2 AND t.path = s.path
+  LEFT JOIN main.file f ON f.pair = ?3 AND f.path = s.path
+ WHERE s.side = 0 AND s.mode & 61440 = 32768 AND s.error = 0
+   AND iif(s.nlink <= 1,
+           f.sha256 IS NULL OR CASE ?2 WHEN 0 THEN f.source_cycle WHEN 1 THEN f.a_cycle ELSE f.b_cycle END < ?4,
+           NOT EXISTS (SELECT 1
+                         FROM temp.scan e INDEXED BY scan_link
+                        WHERE e.side = 0 AND e.dev = s.dev AND e.ino = s.ino AND e.nlink > 1
+                          AND e.mode & 61440 <> 16384 AND e.path < s.path)
+           AND EXISTS (SELECT 1
+                         FROM temp.scan n INDEXED BY scan_link
+                         LEFT JOIN main.file g ON g.pair = ?3 AND g.path = n.path
+                        WHERE n.side = 0 AND n.dev = s.dev AND n.ino = s.ino AND n.nlink > 1
+                          AND n.mode & 61440 <> 16384
+                          AND (g.sha256 IS NULL
+                               OR CASE ?2 WHEN 0 THEN g.source_cycle WHEN 1 THEN g.a_cycle ELSE g.b_cycle END < ?4)))

@@ -1,0 +1,1 @@
+DELETE FROM temp.scan WHERE side = ?1

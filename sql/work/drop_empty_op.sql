@@ -1,0 +1,1 @@
+DELETE FROM temp.op WHERE id = ?1 AND members = 0

@@ -1,0 +1,1 @@
+DELETE FROM temp.job WHERE list = ?1

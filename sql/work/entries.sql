@@ -1,0 +1,6 @@
+-- ?2: directories only.
+SELECT path, dev, ino, mode, uid, gid, nlink, size, blocks, mtime, mtime_ns, ctime, ctime_ns, rdev, target, xattrs,
+       error
+  FROM temp.scan
+ WHERE side = ?1 AND (NOT ?2 OR mode & 61440 = 16384)
+ ORDER BY path

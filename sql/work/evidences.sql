@@ -1,0 +1,1 @@
+SELECT DISTINCT path FROM temp.evidence ORDER BY path

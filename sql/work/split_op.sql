@@ -1,0 +1,1 @@
+UPDATE temp.op SET members = members & ~?2 WHERE id = ?1

@@ -1,0 +1,90 @@
+/* One row for each command, and the few lines that turn what was typed into a request. */
+#include "twindock/cli/cli.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define COMMON (TD_OPT_CONFIG | TD_OPT_JSON)
+
+static int do_info(const struct td_app *app, const struct td_cli *cli, struct td_buf *out, struct td_error *err) {
+    (void)cli;
+    return td_command_info(app, out, err);
+}
+
+static int do_check(const struct td_app *app, const struct td_cli *cli, struct td_buf *out, struct td_error *err) {
+    (void)cli;
+    return td_command_check(app, out, err);
+}
+
+static int do_run(const struct td_app *app, const struct td_cli *cli, struct td_buf *out, struct td_error *err) {
+    struct td_run_request request = {
+        .dry_run = (cli->given & TD_OPT_DRY_RUN) != 0,
+        .nightly = (cli->given & TD_OPT_NIGHTLY) != 0,
+        .accept_changes = (cli->given & TD_OPT_ACCEPT_CHANGES) != 0,
+        .accept_ahead = (cli->given & TD_OPT_ACCEPT_AHEAD) != 0,
+        .device = cli->device,
+        .collections = cli->arguments,
+        .collection_count = cli->argument_count,
+    };
+    return td_command_run(app, &request, out, err);
+}
+
+static int do_verify(const struct td_app *app, const struct td_cli *cli, struct td_buf *out, struct td_error *err) {
+    return td_command_verify(app, cli->argument_count > 0 ? cli->arguments[0] : NULL, out, err);
+}
+
+/* The name has to be typed: a "y" is too easily given. */
+static bool ask_for_name(void *ctx, const char *question) {
+    const char *name = ctx;
+    char answer[128] = "";
+    fprintf(stderr, "%s\nType %s to go on, anything else to leave: ", question, name);
+    fflush(stderr);
+    if (fgets(answer, sizeof answer, stdin) == NULL)
+        return false;
+    answer[strcspn(answer, "\n")] = '\0';
+    return strcmp(answer, name) == 0;
+}
+
+static int do_format(const struct td_app *app, const struct td_cli *cli, struct td_buf *out, struct td_error *err) {
+    struct td_format_request request = {
+        .collection = cli->arguments[0],
+        .dock = cli->dock,
+        .erase = (cli->given & TD_OPT_ERASE) != 0,
+        .ask = (cli->given & TD_OPT_YES) != 0 ? NULL : ask_for_name,
+        .ctx = (void *)(uintptr_t)cli->arguments[0],
+    };
+    return td_command_format(app, &request, out, err);
+}
+
+static int do_enroll(const struct td_app *app, const struct td_cli *cli, struct td_buf *out, struct td_error *err) {
+    return td_command_enroll(app, cli->arguments[0], cli->layout, cli->dock, out, err);
+}
+
+static int do_mail_test(const struct td_app *app, const struct td_cli *cli, struct td_buf *out, struct td_error *err) {
+    (void)cli;
+    return td_command_mail_test(app, out, err);
+}
+
+static int do_sync(const struct td_app *app, const struct td_cli *cli, struct td_buf *out, struct td_error *err) {
+    return td_command_sync(app, cli->arguments[0], &cli->arguments[1], cli->argument_count - 1, out, err);
+}
+
+const struct td_cli_command td_cli_commands[] = {
+    {"info", "", "every backup at a glance; reads the ledger only, spins up no disk", COMMON, 0, 0, true, do_info},
+    {"check", "", "identify what is docked and judge it; writes nothing", COMMON, 0, 0, true, do_check},
+    {"run", "[COLLECTION...]", "back up what is docked, and prove it",
+     COMMON | TD_OPT_DRY_RUN | TD_OPT_DEVICE | TD_OPT_NIGHTLY | TD_OPT_ACCEPT_CHANGES | TD_OPT_ACCEPT_AHEAD, 0, SIZE_MAX,
+     true, do_run},
+    {"verify", "[COLLECTION]", "read both docked disks in full against the ledger; needs no source", COMMON, 0, 1, true,
+     do_verify},
+    {"format", "COLLECTION", "make new twins of the two disks in the dock, and enroll them",
+     COMMON | TD_OPT_YES | TD_OPT_ERASE | TD_OPT_DOCK, 1, 1, true, do_format},
+    {"enroll", "COLLECTION", "register the docked pair and write its cards", COMMON | TD_OPT_LAYOUT | TD_OPT_DOCK, 1, 1,
+     true, do_enroll},
+    {"mail-test", "", "send a mail the way a failure would", TD_OPT_CONFIG, 0, 0, true, do_mail_test},
+    {"sync", "SRC DST [DST]", "the engine alone: bring directories up to date and prove them; no dock, no ledger",
+     TD_OPT_JSON, 2, 3, false, do_sync},
+    {NULL, NULL, NULL, 0, 0, 0, false, NULL},
+};

@@ -1,0 +1,91 @@
+/*
+ * twindock: mirror backups on pairs of disks.
+ *
+ *   cli/      this: the command line
+ *   run/      what a command does, step by step: the only place where the layers below meet
+ *   dock/     which disks are where, who they are, may we write
+ *   sync/     trees: walk, hash, plan, judge, write
+ *   ledger/   what is known: pairs, runs, files, proofs (SQL in sql/)
+ *   report/   tables, JSON, mails, progress
+ *   config/   the configuration file
+ *   platform/ one file per foreign interface
+ *   model/    plain structs and tables that the layers share
+ *   base/     errors, buffers, time, I/O loops
+ *
+ * A good place to begin reading: run/backup.c, then dock/verdict.c, sync/plan.c and sync/judge.c.
+ */
+#include "twindock/base/cleanup.h"
+#include "twindock/base/escape.h"
+#include "twindock/base/io.h"
+#include "twindock/cli/cli.h"
+#include "twindock/config/config.h"
+#include "twindock/model/verdict.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* Errors are one line on standard error, whatever bytes they hold. */
+static void complain(const struct td_error *err) {
+    TD_AUTOBUF struct td_buf text = {0};
+    td_buf_puts(&text, "twindock: ");
+    td_escape_text(&text, err->text);
+    td_buf_putc(&text, '\n');
+    (void)!write(STDERR_FILENO, text.data, text.len);
+}
+
+/* Deep trees and two members want more descriptors than the usual 1024. */
+static void raise_limits(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max < 65536 ? limit.rlim_max : 65536;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int exit_code(int rc) {
+    if (rc >= 0)
+        return rc;
+    return rc == -EBUSY ? TD_EXIT_BUSY : TD_EXIT_INTERNAL;
+}
+
+static int carry_out(const struct td_cli *cli, struct td_buf *out) {
+    static struct td_stop stop;
+    struct td_config config = {0};
+    struct td_error err = {0};
+    struct td_app app = {.config = &config, .stop = &stop, .json = (cli->given & TD_OPT_JSON) != 0};
+    if (cli->command->needs_config &&
+        td_config_load(cli->config != NULL ? cli->config : TD_CONFIG_FILE, &config, &err) != 0) {
+        complain(&err);
+        return TD_EXIT_CONFIG;
+    }
+    raise_limits();
+    td_stop_on_signals(&stop);
+    int rc = cli->command->run(&app, cli, out, &err);
+    if (out->len == 0 && err.code != 0 && rc != 0)
+        complain(&err);
+    td_config_free(&config);
+    return exit_code(rc);
+}
+
+int main(int argc, char **argv) {
+    TD_AUTOBUF struct td_buf out = {0};
+    struct td_error err = {0};
+    struct td_cli cli;
+    int code = TD_EXIT_OK;
+    if (td_cli_parse(argc, argv, &cli, &err) != 0) {
+        complain(&err);
+        return TD_EXIT_USAGE;
+    }
+    if ((cli.given & TD_OPT_VERSION) != 0)
+        td_buf_puts(&out, "twindock " TD_VERSION "\n");
+    else if ((cli.given & TD_OPT_HELP) != 0)
+        td_cli_help(cli.command, &out);
+    else
+        code = carry_out(&cli, &out);
+    if (out.len > 0 && td_write_all(STDOUT_FILENO, out.data, out.len) != 0)
+        return code != 0 ? code : TD_EXIT_INTERNAL;
+    return code;
+}

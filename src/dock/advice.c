@@ -1,0 +1,432 @@
+#include "twindock/base/escape.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "words.h"
+
+static void say(const struct td_words *w, const char *text) {
+    td_buf_puts(w->out, text);
+}
+
+static void quote(const struct td_words *w, const char *hostile) {
+    td_escape_text(w->out, hostile);
+}
+
+static void collection(const struct td_words *w, const struct td_pair *pair) {
+    quote(w, pair->collection);
+}
+
+static void dock(const struct td_words *w) {
+    say(w, "dock ");
+    quote(w, w->seen->dock);
+}
+
+static const struct td_slot *slot_of(const struct td_words *w, int s) {
+    return &w->seen->slots[s];
+}
+
+static bool is_member(const struct td_words *w, int s) {
+    return w->judgement->slots[s].match == TD_MATCH_MEMBER;
+}
+
+/* "the source slot" */
+static void the_slot(const struct td_words *w, int s) {
+    td_buf_printf(w->out, "the %s slot", td_slot_names[s]);
+}
+
+/* The member that a slot needs when the other slot keeps its disk; -1 when nothing tells. */
+static int needed_in(const struct td_words *w, int s, const struct td_pair **pair) {
+    const struct td_match_result *other = &w->judgement->slots[1 - s];
+    if (other->match == TD_MATCH_MEMBER) {
+        *pair = other->pair;
+        return 1 - other->member;
+    }
+    *pair = w->judgement->slots[s].pair;
+    return *pair != NULL ? s : -1;
+}
+
+/* "Take it out and put in member B of M (...)." */
+static void exchange(const struct td_words *w, int s) {
+    const struct td_pair *pair;
+    int member = needed_in(w, s, &pair);
+    say(w, " Take it out and put in ");
+    if (member < 0)
+        say(w, "a disk of an enrolled pair");
+    else
+        td_words_member(w, pair, member, true, false);
+    say(w, ".");
+}
+
+static void advise_empty(const struct td_words *w) {
+    say(w, "No disk is in ");
+    dock(w);
+    say(w, ". Put in the two disks of one pair.");
+}
+
+/* The size at enrolment that a disk is measured against. */
+static uint64_t enrolled_size(const struct td_words *w, int s) {
+    const struct td_match_result *match = &w->judgement->slots[s];
+    if (match->match == TD_MATCH_MEMBER)
+        return match->pair->members[match->member].size;
+    return match->pair->members[match->pair->members[0].size != 0 ? 0 : 1].size;
+}
+
+static void advise_merged_slots(const struct td_words *w) {
+    say(w, "Both slots of ");
+    dock(w);
+    say(w, " lead to one disk, ");
+    quote(w, slot_of(w, 0)->disk.node);
+    td_words_disk(w, 0);
+    say(w, ". Set the dock to show its two disks one by one, or correct its two slots in the configuration.");
+}
+
+static void advise_wrong_size(const struct td_words *w, int s) {
+    bool alone = !slot_of(w, 1 - s)->present;
+    const struct td_pair *pair = w->judgement->slots[s].pair;
+    uint64_t size = slot_of(w, s)->disk.size;
+    if (alone) {
+        say(w, "The only disk in ");
+        dock(w);
+    } else {
+        say(w, "The disk in ");
+        the_slot(w, s);
+    }
+    if (is_member(w, s)) {
+        say(w, " calls itself ");
+        td_words_member_in(w, s, true, false);
+    } else {
+        say(w, " has the UUID of ");
+        collection(w, pair);
+    }
+    say(w, " but is of the wrong size: ");
+    td_words_sizes(w, size, " instead of ", enrolled_size(w, s));
+    say(w, alone && size > enrolled_size(w, s)
+               ? ". Set the dock to show its two disks one by one (not combined); if it does, this disk is a copy: "
+                 "take it out."
+               : ". It is a copy, or the dock shows it wrongly: take it out.");
+}
+
+static void advise_merged(const struct td_words *w) {
+    if (w->seen->mode == TD_MODE_INDIVIDUAL && w->seen->one_device)
+        advise_merged_slots(w);
+    else
+        advise_wrong_size(w, w->judgement->slot < 0 ? 0 : w->judgement->slot);
+}
+
+static void advise_duplicate(const struct td_words *w) {
+    const struct td_judgement *j = w->judgement;
+    if (is_member(w, 0)) {
+        say(w, "Both disks say that they are ");
+        td_words_member_in(w, 0, true, false);
+        say(w, ". One of them is a copy: take it out and put in ");
+        td_words_member(w, j->pair, 1 - j->slots[0].member, false, false);
+        say(w, ".");
+        return;
+    }
+    say(w, "Both disks have the UUID of ");
+    collection(w, j->pair);
+    say(w, " and report the same serial, and neither has a card that tells which it is. Take both out and put in ");
+    td_words_member(w, j->pair, 0, false, false);
+    say(w, " and ");
+    td_words_member(w, j->pair, 1, false, false);
+    say(w, ".");
+}
+
+/* The drive of a member on which the pair's filesystem can no longer be found: worth more than "foreign". */
+static void say_if_drive_is_known(const struct td_words *w, int s) {
+    const struct td_match_result *other = &w->judgement->slots[1 - s];
+    if (other->pair == NULL || w->judgement->alike)
+        return;
+    for (int i = 0; i < 2; i++) {
+        if (td_drive_word(&slot_of(w, s)->identity, other->pair, i) != TD_DRIVE_SAME)
+            continue;
+        say(w, " Its drive is that of ");
+        td_words_member(w, other->pair, i, true, false);
+        say(w, ", whose filesystem is gone or damaged.");
+    }
+}
+
+static void say_foreign(const struct td_words *w, int s) {
+    const struct td_slot *slot = slot_of(w, s);
+    say(w, "The disk in ");
+    the_slot(w, s);
+    say(w, " belongs to no enrolled pair: it is ");
+    td_describe_slot(w->seen, w->judgement, s, w->out);
+    if (slot->problem[0] != '\0') {
+        say(w, ": ");
+        quote(w, slot->problem);
+    }
+    say(w, ".");
+    say_if_drive_is_known(w, s);
+}
+
+static void advise_foreign(const struct td_words *w) {
+    int s = w->judgement->slot;
+    if (s >= 0) {
+        say_foreign(w, s);
+        exchange(w, s);
+        return;
+    }
+    say_foreign(w, TD_SLOT_SOURCE);
+    say(w, " ");
+    say_foreign(w, TD_SLOT_DESTINATION);
+    say(w, " Put in the two disks of one pair.");
+}
+
+static void say_unknown(const struct td_words *w, int s) {
+    const struct td_slot *slot = slot_of(w, s);
+    const struct td_match_result *match = &w->judgement->slots[s];
+    say(w, "The disk in ");
+    the_slot(w, s);
+    td_words_disk(w, s);
+    say(w, " has the UUID of ");
+    collection(w, match->pair);
+    say(w, " but is neither of its members: ");
+    say(w, match->why);
+    if (slot->card_state != TD_CARD_READ && slot->problem[0] != '\0') {
+        say(w, " (");
+        quote(w, slot->problem);
+        say(w, ")");
+    }
+    say(w, ".");
+}
+
+/* Nobody has looked for its card, because something else is using the disk: it may well be the right one. */
+static bool is_busy(const struct td_words *w, int s) {
+    const struct td_slot *slot = slot_of(w, s);
+    return slot->super_read && slot->card_state == TD_CARD_UNREAD && slot->problem[0] != '\0';
+}
+
+static void advise_unknown(const struct td_words *w) {
+    for (int s = 0; s < TD_SLOTS; s++) {
+        if (w->judgement->slots[s].match != TD_MATCH_PAIR)
+            continue;
+        if (s == TD_SLOT_DESTINATION && w->judgement->slot < 0)
+            say(w, " ");
+        say_unknown(w, s);
+        if (is_busy(w, s))
+            say(w, " Unmount it there and try again.");
+        else
+            exchange(w, s);
+    }
+}
+
+static void advise_mixed(const struct td_words *w) {
+    say(w, "These are disks of two pairs: ");
+    td_words_member_in(w, TD_SLOT_SOURCE, true, false);
+    say(w, " is in the source slot and ");
+    td_words_member_in(w, TD_SLOT_DESTINATION, true, false);
+    say(w, " in the destination slot. Keep one of them and exchange the other: ");
+    for (int s = 0; s < TD_SLOTS; s++) {
+        const struct td_match_result *match = &w->judgement->slots[s];
+        td_words_member(w, match->pair, 1 - match->member, true, false);
+        td_buf_printf(w->out, " belongs with member %c of ", "AB"[match->member]);
+        collection(w, match->pair);
+        say(w, s == TD_SLOT_SOURCE ? ", " : ".");
+    }
+}
+
+/* Member A's place is the source slot, unless the configuration leaves it open. */
+static bool misplaced(const struct td_words *w, int s) {
+    return !w->judgement->slots_any && is_member(w, s) && w->judgement->slots[s].member != s;
+}
+
+static void advise_missing(const struct td_words *w) {
+    int s = w->judgement->slot;
+    int member = w->judgement->slots[s].member;
+    bool move = misplaced(w, s);
+    td_words_member_in(w, s, true, true);
+    say(w, " is alone, in ");
+    the_slot(w, s);
+    say(w, ". ");
+    if (move) {
+        say(w, "Move it to ");
+        the_slot(w, 1 - s);
+        say(w, " and put ");
+    } else {
+        say(w, "Put ");
+    }
+    td_words_member(w, w->judgement->pair, 1 - member, false, false);
+    say(w, " into ");
+    the_slot(w, move ? s : 1 - s);
+    say(w, ".");
+}
+
+static void advise_swapped(const struct td_words *w) {
+    int s = w->judgement->slot;
+    if (s >= 0) {
+        td_words_member_in(w, s, true, true);
+        say(w, " is in ");
+        the_slot(w, s);
+        say(w, ". Move it to ");
+        the_slot(w, 1 - s);
+        say(w, ".");
+        return;
+    }
+    td_words_member_in(w, TD_SLOT_SOURCE, true, true);
+    say(w, " is in the source slot and ");
+    td_words_member_in(w, TD_SLOT_DESTINATION, false, false);
+    say(w, " in the destination slot. Swap the two disks.");
+}
+
+static void advise_layout(const struct td_words *w) {
+    const struct td_pair *pair = w->judgement->pair;
+    if (w->judgement->detail != NULL) {
+        int s = w->judgement->slot < 0 ? 0 : w->judgement->slot;
+        say(w, "Something is wrong with ");
+        td_words_member_in(w, s, true, false);
+        say(w, " in ");
+        the_slot(w, s);
+        say(w, ": ");
+        quote(w, w->judgement->detail);
+        say(w, ". Take both disks out and look into how they were enrolled.");
+        return;
+    }
+    collection(w, pair);
+    if (pair->layout == TD_LAYOUT_TWINS) {
+        say(w, " is a pair of independent twins and ");
+        dock(w);
+        say(w, " mirrors, which would destroy one of them. Set the dock to show its two disks one by one.");
+    } else {
+        say(w, " is a mirrored pair, which only a mirroring dock may write, and ");
+        dock(w);
+        say(w, " shows its disks one by one. Set the dock to mirror to back up; as it is, the two can be compared with "
+               "`twindock check --full`.");
+    }
+}
+
+static void advise_stale(const struct td_words *w) {
+    int s = w->judgement->slot < 0 ? 0 : w->judgement->slot;
+    td_words_member_in(w, s, true, true);
+    say(w, " in ");
+    the_slot(w, s);
+    td_buf_printf(w->out,
+                  " missed earlier backups: it has generation %" PRId64 ", the ledger %" PRId64
+                  ". Set the dock to show its two disks one by one and compare them with `twindock check --full`.",
+                  slot_of(w, s)->card.generation, w->judgement->pair->generation);
+}
+
+static void advise_ahead(const struct td_words *w) {
+    int s = w->judgement->slot < 0 ? 0 : w->judgement->slot;
+    const struct td_card *card = &slot_of(w, s)->card;
+    say(w, w->judgement->slot < 0 ? "Both disks of " : "");
+    if (w->judgement->slot < 0) {
+        collection(w, w->judgement->pair);
+        say(w, " were");
+    } else {
+        td_words_member_in(w, s, true, true);
+        say(w, " in ");
+        the_slot(w, s);
+        say(w, " was");
+    }
+    say(w, " written by a run that this ledger does not know");
+    if (card->host[0] != '\0') {
+        say(w, ", on ");
+        quote(w, card->host);
+    }
+    td_buf_printf(w->out,
+                  " (generation %" PRId64 ", the ledger has %" PRId64
+                  "). If this machine is to take over, use `twindock run --accept-ahead`; if not, take the disks out.",
+                  card->generation, w->judgement->pair->intent);
+}
+
+static void advise_unproven(const struct td_words *w) {
+    int s = w->judgement->slot < 0 ? 0 : w->judgement->slot;
+    const struct td_pair *pair = w->judgement->pair;
+    int other = 1 - w->judgement->slots[s].member;
+    td_words_member(w, pair, other, true, true);
+    td_buf_printf(w->out,
+                  " has not been read for %" PRId64
+                  " runs. Swap the two disks, or set the dock to show them one by one and compare them with `twindock "
+                  "check --full`.",
+                  pair->generation - pair->members[other].generation);
+}
+
+static void say_unclean(const struct td_words *w, int s, const char *detail) {
+    const struct td_slot *slot = slot_of(w, s);
+    const char *node = slot->fs.device.node[0] != '\0' ? slot->fs.device.node : slot->disk.node;
+    const char *feature = slot->super_read && !slot->super.errors ? td_ext4_refused(&slot->super) : NULL;
+    say(w, "The filesystem of ");
+    td_words_member_in(w, s, true, false);
+    say(w, " in ");
+    the_slot(w, s);
+    if (feature != NULL) {
+        say(w, " has a feature that twindock refuses: ");
+        say(w, feature);
+        say(w, ". Do not use this disk until it has been made anew without it.");
+        return;
+    }
+    say(w, " is not sound");
+    if (detail != NULL) {
+        say(w, ": ");
+        quote(w, detail);
+    }
+    say(w, ". Repair it with `e2fsck -f ");
+    quote(w, node);
+    say(w, "`, then dock it again.");
+}
+
+static void advise_unclean(const struct td_words *w) {
+    const struct td_judgement *j = w->judgement;
+    bool more = false;
+    for (int s = 0; s < TD_SLOTS; s++) {
+        if (!is_member(w, s) || (j->slot >= 0 && j->slot != s))
+            continue;
+        const char *detail = td_slot_flaw(slot_of(w, s));
+        if (more)
+            say(w, " ");
+        say_unclean(w, s, detail != NULL ? detail : j->detail);
+        more = true;
+    }
+}
+
+/* The run found this one and brings its own sentence. */
+static void advise_own_words(const struct td_words *w) {
+    const struct td_judgement *j = w->judgement;
+    if (j->detail != NULL)
+        say(w, j->detail);
+    else
+        td_buf_printf(w->out, "Nothing was written: %s.", td_verdict_table[j->verdict].meaning);
+}
+
+static void advise_ok(const struct td_words *w) {
+    const struct td_judgement *j = w->judgement;
+    int s = j->slot_of[0] >= 0 ? j->slot_of[0] : j->slot_of[1];
+    td_words_member_in(w, s, true, true);
+    say(w, " is in ");
+    the_slot(w, s);
+    if (is_member(w, 1 - s)) {
+        say(w, " and ");
+        td_words_member_in(w, 1 - s, false, false);
+        say(w, " in ");
+        the_slot(w, 1 - s);
+        say(w, ".");
+    } else {
+        say(w, w->seen->mode == TD_MODE_MIRROR ? " of a mirroring dock." : ", alone, as the configuration allows.");
+    }
+}
+
+static void (*const sentences[TD_VERDICTS])(const struct td_words *w) = {
+    [TD_EMPTY] = advise_empty,
+    [TD_DOCK_MERGED] = advise_merged,
+    [TD_DUPLICATE_IDENTITY] = advise_duplicate,
+    [TD_FOREIGN_DISK] = advise_foreign,
+    [TD_UNKNOWN_MEMBER] = advise_unknown,
+    [TD_MIXED_PAIRS] = advise_mixed,
+    [TD_MISSING_MEMBER] = advise_missing,
+    [TD_SWAPPED] = advise_swapped,
+    [TD_WRONG_LAYOUT] = advise_layout,
+    [TD_STALE_SOURCE] = advise_stale,
+    [TD_AHEAD_OF_LEDGER] = advise_ahead,
+    [TD_UNPROVEN_PAIR] = advise_unproven,
+    [TD_UNCLEAN] = advise_unclean,
+    [TD_SOURCE_MISSING] = advise_own_words,
+    [TD_BRAKE] = advise_own_words,
+    [TD_OK] = advise_ok,
+};
+
+void td_advise(const struct td_observation *seen, const struct td_judgement *judgement, struct td_buf *out) {
+    const struct td_words w = {out, seen, judgement};
+    sentences[judgement->verdict](&w);
+}

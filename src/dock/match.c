@@ -1,0 +1,130 @@
+#include "twindock/dock/verdict.h"
+
+#include <string.h>
+#include <strings.h>
+
+bool td_drive_speaks(const struct td_identity *identity) {
+    return identity->source == TD_IDENTITY_ATA || identity->source == TD_IDENTITY_SCSI;
+}
+
+static bool both_known(const char *a, const char *b) {
+    return a[0] != '\0' && b[0] != '\0';
+}
+
+bool td_drive_alike(const struct td_identity *a, const struct td_identity *b) {
+    return (both_known(a->serial, b->serial) && strcmp(a->serial, b->serial) == 0) ||
+           (both_known(a->wwn, b->wwn) && strcasecmp(a->wwn, b->wwn) == 0);
+}
+
+enum td_drive_word td_drive_word(const struct td_identity *seen, const struct td_pair *pair, int member) {
+    const struct td_identity *enrolled = &pair->members[member].identity;
+    if (!td_drive_speaks(seen) || !td_drive_speaks(enrolled))
+        return TD_DRIVE_SILENT;
+    if (td_drive_alike(&pair->members[0].identity, &pair->members[1].identity))
+        return TD_DRIVE_SILENT;
+    if (both_known(seen->serial, enrolled->serial))
+        return strcmp(seen->serial, enrolled->serial) == 0 ? TD_DRIVE_SAME : TD_DRIVE_OTHER;
+    if (both_known(seen->wwn, enrolled->wwn))
+        return strcasecmp(seen->wwn, enrolled->wwn) == 0 ? TD_DRIVE_SAME : TD_DRIVE_OTHER;
+    return TD_DRIVE_SILENT;
+}
+
+bool td_drive_stranger(const struct td_identity *seen, const struct td_pair *pair) {
+    for (int i = 0; i < 2; i++) {
+        if (pair->members[i].letter != 0 && td_drive_word(seen, pair, i) != TD_DRIVE_OTHER)
+            return false;
+    }
+    return true;
+}
+
+const struct td_pair *td_pair_find(const struct td_pair *pairs, size_t pair_count, const char *uuid) {
+    for (size_t i = 0; uuid[0] != '\0' && i < pair_count; i++) {
+        if (strcasecmp(pairs[i].uuid, uuid) == 0)
+            return &pairs[i];
+    }
+    return NULL;
+}
+
+/* Why what the disk holds cannot be a member's, or NULL when there is a readable card of this pair on it. */
+static const char *unfit(const struct td_slot *slot, const struct td_pair *pair) {
+    if (strcmp(slot->fs.type, "ext4") != 0)
+        return "it does not hold ext4";
+    if (slot->super_read && strcasecmp(slot->super.uuid, slot->fs.uuid) != 0)
+        return "its superblock has another UUID";
+    switch (slot->card_state) {
+    case TD_CARD_ABSENT:
+        return "it has no card";
+    case TD_CARD_BAD:
+        return "its card cannot be read";
+    case TD_CARD_UNREAD:
+        return slot->problem[0] == '\0' && td_drive_stranger(&slot->identity, pair)
+                   ? "its drive is not an enrolled one"
+                   : "its card could not be looked for";
+    case TD_CARD_READ:
+        break;
+    }
+    return strcasecmp(slot->card.pair, pair->uuid) == 0 ? NULL : "its card is that of another pair";
+}
+
+/* The member whose token the card carries, -1: neither. The halves of a mirrored pair carry one and the same card;
+ * there the drive says which of the two it is, and the card only where the drive is silent. */
+static int member_of_card(const struct td_card *card, const struct td_identity *identity, const struct td_pair *pair,
+                          bool drive_counts) {
+    int named = -1;
+    for (int i = 0; i < 2; i++) {
+        const struct td_member *member = &pair->members[i];
+        if (member->letter != 0 && member->letter == card->member && member->token[0] != '\0' &&
+            strcmp(member->token, card->token) == 0)
+            named = i;
+    }
+    if (named < 0 || pair->layout != TD_LAYOUT_MIRRORED || !drive_counts)
+        return named;
+    for (int i = 0; i < 2; i++) {
+        if (pair->members[i].letter != 0 && td_drive_word(identity, pair, i) == TD_DRIVE_SAME)
+            return i;
+    }
+    return named;
+}
+
+static struct td_match_result stranger(struct td_match_result result, const char *why) {
+    result.match = TD_MATCH_PAIR;
+    result.rests_on = "";
+    result.why = why;
+    return result;
+}
+
+static struct td_match_result match_disk(const struct td_slot *slot, const struct td_pair *pairs, size_t pair_count,
+                                         bool drive_counts) {
+    struct td_match_result result = {.match = TD_MATCH_NONE, .rests_on = "", .why = ""};
+    if (!slot->present || slot->fs.ambivalent)
+        return result;
+    result.pair = td_pair_find(pairs, pair_count, slot->fs.uuid);
+    if (result.pair == NULL)
+        return result;
+    const char *why = unfit(slot, result.pair);
+    if (why != NULL)
+        return stranger(result, why);
+    int member = member_of_card(&slot->card, &slot->identity, result.pair, drive_counts);
+    if (member < 0)
+        return stranger(result, "its card is not the one that was enrolled");
+
+    enum td_drive_word word = drive_counts ? td_drive_word(&slot->identity, result.pair, member) : TD_DRIVE_SILENT;
+    if (word == TD_DRIVE_OTHER)
+        return stranger(result, "its card is a member's but its drive is another one, so it is a copy");
+    result.match = TD_MATCH_MEMBER;
+    result.member = member;
+    result.rests_on = word == TD_DRIVE_SAME ? "drive+card" : "card";
+    return result;
+}
+
+struct td_match_result td_match_slot(const struct td_slot *slot, const struct td_pair *pairs, size_t pair_count) {
+    return match_disk(slot, pairs, pair_count, true);
+}
+
+void td_match_slots(const struct td_observation *seen, const struct td_pair *pairs, size_t pair_count,
+                    struct td_match_result out[TD_SLOTS]) {
+    const struct td_slot *slots = seen->slots;
+    bool alike = slots[0].present && slots[1].present && td_drive_alike(&slots[0].identity, &slots[1].identity);
+    for (int s = 0; s < TD_SLOTS; s++)
+        out[s] = match_disk(&slots[s], pairs, pair_count, !alike);
+}

@@ -1,0 +1,227 @@
+#include "twindock/dock/verdict.h"
+
+/* What the rows look at. Below `mixed_pairs`, every disk that is present is a member of `pair`. */
+struct facts {
+    const struct td_observation *seen;
+    const struct td_policy *policy;
+    const struct td_match_result *match; /* [TD_SLOTS] */
+    const struct td_pair *pair;          /* the one pair that all recognised disks belong to, NULL: none, or several */
+    bool alike;                          /* both slots report one serial or WWN */
+};
+
+static int present(const struct facts *f) {
+    return (f->seen->slots[0].present ? 1 : 0) + (f->seen->slots[1].present ? 1 : 0);
+}
+
+static bool is_member(const struct facts *f, int s) {
+    return f->match[s].match == TD_MATCH_MEMBER;
+}
+
+static const struct td_member *member_in(const struct facts *f, int s) {
+    return &f->match[s].pair->members[f->match[s].member];
+}
+
+/* Ask each slot. True when one of them answers yes, with j->slot naming it; -1 when both do. */
+static bool any_slot(const struct facts *f, bool (*ask)(const struct facts *f, int s), struct td_judgement *j) {
+    bool first = ask(f, TD_SLOT_SOURCE), second = ask(f, TD_SLOT_DESTINATION);
+    j->slot = first && second ? -1 : first ? TD_SLOT_SOURCE : second ? TD_SLOT_DESTINATION : -1;
+    return first || second;
+}
+
+/* --- the rows ---------------------------------------------------------------------------------------- */
+
+static bool empty(const struct facts *f, struct td_judgement *j) {
+    (void)j;
+    return present(f) == 0;
+}
+
+static bool other_size(const struct td_slot *slot, const struct td_member *member) {
+    return member->letter != 0 && member->size != 0 && slot->disk.size != member->size &&
+           slot->fs.device.size != member->size;
+}
+
+/* A dock that combines its disks shows one, of the sum of their sizes, on which at best a UUID is left to recognise: so
+ * a disk that is alone is measured by its UUID alone. Of two, a stranger's size says nothing. */
+static bool wrong_size(const struct facts *f, int s) {
+    const struct td_slot *slot = &f->seen->slots[s];
+    if (is_member(f, s))
+        return other_size(slot, member_in(f, s));
+    if (f->match[s].match != TD_MATCH_PAIR || present(f) > 1)
+        return false;
+    const struct td_member *members = f->match[s].pair->members;
+    bool a = other_size(slot, &members[0]), b = other_size(slot, &members[1]);
+    return (a || members[0].letter == 0) && (b || members[1].letter == 0) && (a || b);
+}
+
+static bool dock_merged(const struct facts *f, struct td_judgement *j) {
+    if (f->seen->mode == TD_MODE_INDIVIDUAL && f->seen->one_device)
+        return true;
+    return any_slot(f, wrong_size, j);
+}
+
+/* Disks with the same UUID that neither a card nor a drive tells apart. */
+static bool duplicate_identity(const struct facts *f, struct td_judgement *j) {
+    (void)j;
+    if (present(f) < 2 || f->pair == NULL || f->match[0].pair != f->match[1].pair)
+        return false;
+    if (is_member(f, 0) && is_member(f, 1))
+        return f->match[0].member == f->match[1].member;
+    return f->alike && !is_member(f, 0) && !is_member(f, 1);
+}
+
+static bool no_pair(const struct facts *f, int s) {
+    return f->seen->slots[s].present && f->match[s].match == TD_MATCH_NONE;
+}
+
+static bool foreign_disk(const struct facts *f, struct td_judgement *j) {
+    return any_slot(f, no_pair, j);
+}
+
+static bool no_member(const struct facts *f, int s) {
+    return f->match[s].match == TD_MATCH_PAIR;
+}
+
+static bool unknown_member(const struct facts *f, struct td_judgement *j) {
+    if (!any_slot(f, no_member, j))
+        return false;
+    j->detail = f->match[j->slot < 0 ? 0 : j->slot].why;
+    return true;
+}
+
+static bool mixed_pairs(const struct facts *f, struct td_judgement *j) {
+    (void)j;
+    return f->pair == NULL;
+}
+
+static bool missing_member(const struct facts *f, struct td_judgement *j) {
+    j->slot = f->seen->slots[0].present ? TD_SLOT_SOURCE : TD_SLOT_DESTINATION;
+    return f->seen->mode == TD_MODE_INDIVIDUAL && present(f) == 1 && !f->policy->single_allow;
+}
+
+/* Member A belongs in the source slot, B in the destination. */
+static bool in_other_slot(const struct facts *f, int s) {
+    return is_member(f, s) && f->match[s].member != s;
+}
+
+static bool swapped(const struct facts *f, struct td_judgement *j) {
+    /* In mirror mode the disks are swapped on purpose: the one that is read is proven by turns. */
+    return f->seen->mode == TD_MODE_INDIVIDUAL && !f->policy->slots_any && any_slot(f, in_other_slot, j);
+}
+
+static bool card_of_other_layout(const struct facts *f, int s) {
+    return is_member(f, s) && f->seen->slots[s].card.layout != f->pair->layout;
+}
+
+static bool wrong_layout(const struct facts *f, struct td_judgement *j) {
+    bool wants_mirror = f->pair->layout == TD_LAYOUT_MIRRORED;
+    if (wants_mirror != (f->seen->mode == TD_MODE_MIRROR))
+        return true;
+    if (!any_slot(f, card_of_other_layout, j))
+        return false;
+    j->detail = "its card and the ledger name different layouts";
+    return true;
+}
+
+static bool behind_ledger(const struct facts *f, int s) {
+    return is_member(f, s) && f->seen->slots[s].card.generation < f->pair->generation;
+}
+
+static bool stale_source(const struct facts *f, struct td_judgement *j) {
+    return f->pair->layout == TD_LAYOUT_MIRRORED && any_slot(f, behind_ledger, j);
+}
+
+static bool ahead(const struct facts *f, int s) {
+    return is_member(f, s) && f->seen->slots[s].card.generation > f->pair->intent;
+}
+
+static bool ahead_of_ledger(const struct facts *f, struct td_judgement *j) {
+    return !f->policy->accept_ahead && any_slot(f, ahead, j);
+}
+
+/* The member that the mirroring dock hides has not been in the slot that is read for too many runs. */
+static bool other_unread(const struct facts *f, int s) {
+    if (!is_member(f, s))
+        return false;
+    const struct td_member *other = &f->pair->members[1 - f->match[s].member];
+    return f->pair->generation - other->generation >= f->policy->prove_every;
+}
+
+static bool unproven_pair(const struct facts *f, struct td_judgement *j) {
+    return f->pair->layout == TD_LAYOUT_MIRRORED && f->policy->prove_every > 0 && any_slot(f, other_unread, j);
+}
+
+const char *td_slot_flaw(const struct td_slot *slot) {
+    if (!slot->super_read)
+        return "its superblock cannot be read";
+    return slot->super.errors ? "errors are recorded in it" : td_ext4_refused(&slot->super);
+}
+
+static bool flawed(const struct facts *f, int s) {
+    return is_member(f, s) && td_slot_flaw(&f->seen->slots[s]) != NULL;
+}
+
+static bool unclean(const struct facts *f, struct td_judgement *j) {
+    if (!any_slot(f, flawed, j))
+        return false;
+    j->detail = td_slot_flaw(&f->seen->slots[j->slot < 0 ? 0 : j->slot]);
+    return true;
+}
+
+static bool ok(const struct facts *f, struct td_judgement *j) {
+    (void)f;
+    j->slot = -1;
+    return true;
+}
+
+/* In the order of the specification. source-missing and brake are found later, by the run. */
+static const struct {
+    enum td_verdict verdict;
+    bool (*applies)(const struct facts *f, struct td_judgement *j);
+} rows[] = {
+    {TD_EMPTY, empty},
+    {TD_DOCK_MERGED, dock_merged},
+    {TD_DUPLICATE_IDENTITY, duplicate_identity},
+    {TD_FOREIGN_DISK, foreign_disk},
+    {TD_UNKNOWN_MEMBER, unknown_member},
+    {TD_MIXED_PAIRS, mixed_pairs},
+    {TD_MISSING_MEMBER, missing_member},
+    {TD_SWAPPED, swapped},
+    {TD_WRONG_LAYOUT, wrong_layout},
+    {TD_STALE_SOURCE, stale_source},
+    {TD_AHEAD_OF_LEDGER, ahead_of_ledger},
+    {TD_UNPROVEN_PAIR, unproven_pair},
+    {TD_UNCLEAN, unclean},
+    {TD_OK, ok},
+};
+
+static const struct td_pair *common_pair(const struct td_match_result match[TD_SLOTS]) {
+    const struct td_pair *first = match[0].pair, *second = match[1].pair;
+    if (first != NULL && second != NULL && first != second)
+        return NULL;
+    return first != NULL ? first : second;
+}
+
+struct td_judgement td_judge_dock(const struct td_observation *seen, const struct td_pair *pairs, size_t pair_count,
+                                  const struct td_policy *policy) {
+    struct td_judgement j = {.slot_of = {-1, -1}, .slot = -1, .slots_any = policy->slots_any};
+    td_match_slots(seen, pairs, pair_count, j.slots);
+    j.pair = common_pair(j.slots);
+    j.alike = seen->slots[0].present && seen->slots[1].present &&
+              td_drive_alike(&seen->slots[0].identity, &seen->slots[1].identity);
+
+    const struct facts facts = {seen, policy, j.slots, j.pair, j.alike};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        j.slot = -1;
+        if (rows[i].applies(&facts, &j)) {
+            j.verdict = rows[i].verdict;
+            break;
+        }
+    }
+    if (j.pair == NULL && j.slot >= 0)
+        j.pair = j.slots[j.slot].pair;
+    for (int s = TD_SLOTS - 1; s >= 0; s--) {
+        if (j.slots[s].match == TD_MATCH_MEMBER && j.slots[s].pair == j.pair)
+            j.slot_of[j.slots[s].member] = s;
+    }
+    return j;
+}

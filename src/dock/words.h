@@ -1,0 +1,28 @@
+/* The words of which the sentences about a dock are made. Everything read from a disk or a drive is escaped here. */
+#ifndef TWINDOCK_DOCK_WORDS_H
+#define TWINDOCK_DOCK_WORDS_H
+
+#include "twindock/dock/verdict.h"
+
+struct td_words {
+    struct td_buf *out;
+    const struct td_observation *seen;
+    const struct td_judgement *judgement;
+};
+
+/* The serial on the label of a member: the ledger's or the drive's own word, never what may be the bridge's.
+ * "" when it is not known. */
+const char *td_words_serial(const struct td_words *w, const struct td_pair *pair, int member);
+
+/* Append "member B of M (WD-WCC4N0)"; without `whose` "member B (WD-WCC4N0)". A capital begins a sentence. */
+void td_words_member(const struct td_words *w, const struct td_pair *pair, int member, bool whose, bool capital);
+/* The same for the member recognised in a slot. */
+void td_words_member_in(const struct td_words *w, int slot, bool whose, bool capital);
+
+/* Append " (1.8T, serial X)" of the disk in a slot, as far as there is something to say. */
+void td_words_disk(const struct td_words *w, int slot);
+
+/* Append a size pair so that the two differ on paper too: "3.7T" against "1.8T", else bytes. */
+void td_words_sizes(const struct td_words *w, uint64_t first, const char *between, uint64_t second);
+
+#endif

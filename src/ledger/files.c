@@ -1,0 +1,139 @@
+#include "private.h"
+
+#include <errno.h>
+
+int td_ledger_file(struct td_ledger *ledger, int64_t pair, const char *path, struct td_file *out,
+                   struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int rc = td_sql_take(ledger->sql, "queries/file.sql", &q, err);
+
+    if (rc < 0)
+        return rc;
+    td_sql_bind_int(q, 1, pair);
+    td_sql_bind_bytes(q, 2, path);
+    rc = td_sql_step(q, err);
+    if (rc < 0)
+        return rc;
+    if (rc == 0)
+        return td_fail_text(err, ENOENT, "%s is not in the ledger", path);
+    td_read_file(q, out);
+    td_keep_texts(&ledger->file_texts, &out->entry);
+    return 0;
+}
+
+static int write_file(struct td_ledger *ledger, int64_t pair, const struct td_file *file, struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int param = 2 + TD_ENTRY_COLUMNS;
+    int rc = td_write_take(ledger, "queries/put_file.sql", &q, err);
+
+    if (rc < 0)
+        return rc;
+    td_sql_bind_int(q, 1, pair);
+    td_bind_entry(q, 2, &file->entry);
+    td_sql_bind_blob(q, param++, file->has_hash ? file->hash : NULL, TD_HASH_LEN);
+    td_sql_bind_int(q, param++, file->held);
+    for (int side = 0; side < TD_SIDES; side++) {
+        td_sql_bind_int(q, param++, file->cycle[side]);
+        td_sql_bind_int(q, param++, file->proven_at[side]);
+    }
+    return td_sql_run(q, NULL, err);
+}
+
+int td_ledger_put_file(struct td_ledger *ledger, int64_t pair, const struct td_file *file, struct td_error *err) {
+    int rc = td_ledger_begin(ledger, err);
+
+    if (rc < 0)
+        return rc;
+    rc = td_summary_spoil(ledger, pair, err);
+    rc = rc < 0 ? rc : write_file(ledger, pair, file, err);
+    return td_write_end(ledger, rc, err);
+}
+
+/* A statement on one file: pair, path, and up to two values more. */
+static int change_file(struct td_ledger *ledger, const char *statement, int64_t pair, const char *path, int64_t one,
+                       int64_t two, int values, struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int rc = td_write_take(ledger, statement, &q, err);
+
+    if (rc < 0)
+        return rc;
+    td_sql_bind_int(q, 1, pair);
+    td_sql_bind_bytes(q, 2, path);
+    if (values > 0)
+        td_sql_bind_int(q, 3, one);
+    if (values > 1)
+        td_sql_bind_int(q, 4, two);
+    return td_run_found(q, path, err);
+}
+
+static int change(struct td_ledger *ledger, const char *statement, int64_t pair, const char *path, int64_t one,
+                  int64_t two, int values, struct td_error *err) {
+    int rc = td_ledger_begin(ledger, err);
+
+    if (rc < 0)
+        return rc;
+    rc = td_summary_spoil(ledger, pair, err);
+    rc = rc < 0 ? rc : change_file(ledger, statement, pair, path, one, two, values, err);
+    return td_write_end(ledger, rc, err);
+}
+
+int td_ledger_drop_file(struct td_ledger *ledger, int64_t pair, const char *path, struct td_error *err) {
+    return change(ledger, "queries/drop_file.sql", pair, path, 0, 0, 0, err);
+}
+
+int td_ledger_prove(struct td_ledger *ledger, int64_t pair, const char *path, enum td_side side, int64_t cycle,
+                    int64_t when, struct td_error *err) {
+    static const char *const statements[TD_SIDES] = {
+        [TD_SOURCE] = "queries/prove_source.sql", [TD_A] = "queries/prove_a.sql", [TD_B] = "queries/prove_b.sql"};
+
+    return change(ledger, statements[side], pair, path, cycle, when, 2, err);
+}
+
+int td_ledger_hold(struct td_ledger *ledger, int64_t pair, const char *path, bool held, struct td_error *err) {
+    return change(ledger, "queries/hold.sql", pair, path, held, 0, 1, err);
+}
+
+int td_ledger_totals(struct td_ledger *ledger, int64_t pair, uint64_t *files, uint64_t *bytes, struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int rc = td_sql_take(ledger->sql, "queries/totals.sql", &q, err);
+
+    if (rc < 0)
+        return rc;
+    td_sql_bind_int(q, 1, pair);
+    rc = td_sql_step(q, err);
+    if (rc < 0)
+        return rc;
+    *files = td_sql_u64(q, 0);
+    *bytes = td_sql_u64(q, 1);
+    return 0;
+}
+
+int td_ledger_unproven(struct td_ledger *ledger, int64_t pair, unsigned members, int64_t cycle, uint64_t *copies,
+                       uint64_t *bytes, struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int rc = td_sql_take(ledger->sql, "queries/unproven.sql", &q, err);
+
+    if (rc < 0)
+        return rc;
+    td_sql_bind_int(q, 1, pair);
+    td_sql_bind_int(q, 2, (members & TD_SIDE_BIT(TD_A)) != 0);
+    td_sql_bind_int(q, 3, (members & TD_SIDE_BIT(TD_B)) != 0);
+    td_sql_bind_int(q, 4, cycle);
+    rc = td_sql_step(q, err);
+    if (rc < 0)
+        return rc;
+    *copies = td_sql_u64(q, 0);
+    *bytes = td_sql_u64(q, 1);
+    return 0;
+}
+
+int td_ledger_files(struct td_ledger *ledger, int64_t pair, int (*each)(void *ctx, const struct td_file *file),
+                    void *ctx, struct td_error *err) {
+    __attribute__((cleanup(td_pager_close))) struct td_pager *pager = NULL;
+    const struct td_file *file;
+    int rc = td_pager_open(ledger, pair, &pager, err);
+
+    while (rc == 0 && (rc = td_pager_next(pager, &file, err)) > 0)
+        rc = each(ctx, file);
+    return rc;
+}

@@ -1,0 +1,207 @@
+#include "private.h"
+
+#include "twindock/base/cleanup.h"
+#include "twindock/base/clock.h"
+#include "twindock/platform/self.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int td_ledger_run_begin(struct td_ledger *ledger, struct td_run *run, struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    struct td_self self;
+    int rc = td_write_take(ledger, "queries/run_begin.sql", &q, err);
+
+    if (rc < 0)
+        return rc;
+    if (run->started == 0)
+        run->started = td_wall_seconds();
+    td_self_get(&self);
+    td_sql_bind_int(q, 1, run->pair);
+    td_sql_bind_text(q, 2, run->collection);
+    td_sql_bind_text(q, 3, run->uuid);
+    td_sql_bind_text(q, 4, run->dock);
+    td_sql_bind_text(q, 5, run->command);
+    td_sql_bind_text(q, 6, run->host);
+    td_sql_bind_int(q, 7, run->started);
+    td_sql_bind_text(q, 8, td_verdict_name(run->verdict));
+    td_sql_bind_int(q, 9, run->after_interrupted);
+    td_sql_bind_int(q, 10, self.pid);
+    td_sql_bind_u64(q, 11, self.start);
+    td_sql_bind_text(q, 12, self.boot);
+    rc = td_sql_run(q, NULL, err);
+    if (rc == 0)
+        run->id = td_sql_last_id(ledger->sql);
+    return rc;
+}
+
+static int bind_counts(struct td_sql_stmt *q, int param, const struct td_counts *c) {
+    const uint64_t values[] = {c->files,   c->bytes,    c->copied,     c->copied_bytes, c->renamed,
+                               c->deleted, c->updated,  c->proven,     c->proven_bytes, c->left,
+                               c->held,    c->repaired, c->unreadable, c->noted};
+
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+        td_sql_bind_u64(q, param++, values[i]);
+    return param;
+}
+
+static int write_end(struct td_ledger *ledger, const struct td_run *run, struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int rc = td_write_take(ledger, "queries/run_end.sql", &q, err);
+
+    if (rc < 0)
+        return rc;
+    td_sql_bind_int(q, 1, run->id);
+    td_sql_bind_int(q, 2, run->pair);
+    td_sql_bind_text(q, 3, run->collection);
+    td_sql_bind_text(q, 4, run->uuid);
+    td_sql_bind_text(q, 5, run->dock);
+    td_sql_bind_int(q, 6, run->ended ? run->ended : td_wall_seconds());
+    td_sql_bind_text(q, 7, td_verdict_name(run->verdict));
+    td_sql_bind_text(q, 8, td_result_names[run->result]);
+    td_sql_bind_int(q, 9, run->exit);
+    td_sql_bind_text(q, 10, run->reason);
+    int param = bind_counts(q, 11, &run->counts);
+    for (int side = 0; side < TD_SIDES; side++)
+        td_sql_bind_text(q, param++, run->state[side]);
+    td_sql_bind_int(q, param, run->after_interrupted);
+    return td_run_found(q, "the run", err);
+}
+
+int td_ledger_run_end(struct td_ledger *ledger, const struct td_run *run, struct td_error *err) {
+    int rc = write_end(ledger, run, err);
+
+    /* Only a convenience for --info, which counts for itself where this fails. */
+    if (rc == 0 && run->pair)
+        (void)td_summary_refresh(ledger, run->pair, NULL);
+    return rc;
+}
+
+int td_ledger_run_progress(struct td_ledger *ledger, int64_t run, const char *phase, uint64_t done, uint64_t all,
+                           struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int rc = td_write_take(ledger, "queries/run_progress.sql", &q, err);
+
+    if (rc < 0)
+        return rc;
+    td_sql_bind_int(q, 1, run);
+    td_sql_bind_text(q, 2, phase);
+    td_sql_bind_u64(q, 3, done);
+    td_sql_bind_u64(q, 4, all);
+    return td_run_found(q, "the run", err);
+}
+
+/* --- runs that were cut off -------------------------------------------------------------------------- */
+
+static int mark_cut_off(struct td_ledger *ledger, int64_t run, struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int rc = td_write_take(ledger, "queries/run_cut_off.sql", &q, err);
+
+    if (rc < 0)
+        return rc;
+    td_sql_bind_int(q, 1, run);
+    td_sql_bind_int(q, 2, td_wall_seconds());
+    return td_sql_run(q, NULL, err);
+}
+
+static int mark_all_cut_off(struct td_ledger *ledger, int64_t pair, int *count, struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int rc = td_sql_take(ledger->sql, "queries/runs_open.sql", &q, err);
+
+    if (rc < 0)
+        return rc;
+    td_sql_bind_int(q, 1, pair);
+    while (rc >= 0 && (rc = td_sql_step(q, err)) > 0) {
+        struct td_self self = {.pid = td_sql_int(q, 1), .start = td_sql_u64(q, 2)};
+        td_text_copy(self.boot, sizeof(self.boot), td_sql_text(q, 3));
+        if (td_self_alive(&self))
+            continue;
+        rc = mark_cut_off(ledger, td_sql_int(q, 0), err);
+        *count += rc == 0;
+    }
+    return rc;
+}
+
+int td_ledger_run_interrupted(struct td_ledger *ledger, int64_t pair, int *count, struct td_error *err) {
+    int rc = td_ledger_begin(ledger, err);
+
+    *count = 0;
+    if (rc < 0)
+        return rc;
+    return td_write_end(ledger, mark_all_cut_off(ledger, pair, count, err), err);
+}
+
+/* --- incidents and mails ----------------------------------------------------------------------------- */
+
+int td_ledger_incident(struct td_ledger *ledger, int64_t run, const struct td_incident *incident,
+                       struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    const char member[2] = {incident->member, '\0'};
+    int rc = td_write_take(ledger, "queries/add_incident.sql", &q, err);
+
+    if (rc < 0)
+        return rc;
+    td_sql_bind_int(q, 1, run);
+    td_sql_bind_text(q, 2, td_incident_names[incident->kind]);
+    td_sql_bind_text(q, 3, td_cause_names[incident->cause]);
+    td_sql_bind_bytes(q, 4, incident->path);
+    td_sql_bind_text(q, 5, member);
+    td_sql_bind_text(q, 6, incident->detail);
+    return td_sql_run(q, NULL, err);
+}
+
+/* Index of `name` in names[count], or -1. */
+static int find_name(const char *const *names, int count, const char *name) {
+    for (int i = 0; name && i < count; i++)
+        if (names[i] && strcmp(names[i], name) == 0)
+            return i;
+    return -1;
+}
+
+static int read_incident(struct td_sql_stmt *q, struct td_incident *out, struct td_error *err) {
+    const char *member = td_sql_text(q, 3);
+    int kind = find_name(td_incident_names, TD_INCIDENT_NOTED + 1, td_sql_text(q, 0));
+    int cause = find_name(td_cause_names, TD_CAUSE_COUNT, td_sql_text(q, 1));
+
+    if (kind < 0 || cause < 0)
+        return td_fail_text(err, EUCLEAN, "the ledger has an incident of unknown kind or cause");
+    out->kind = (enum td_incident_kind)kind;
+    out->cause = (enum td_cause)cause;
+    out->path = td_sql_text(q, 2);
+    out->member = member ? member[0] : '\0';
+    out->detail = td_sql_text(q, 4);
+    return 0;
+}
+
+int td_ledger_incidents(struct td_ledger *ledger, int64_t run,
+                        int (*each)(void *ctx, const struct td_incident *incident), void *ctx, struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int rc = td_sql_take(ledger->sql, "queries/incidents.sql", &q, err);
+
+    if (rc < 0)
+        return rc;
+    td_sql_bind_int(q, 1, run);
+    while ((rc = td_sql_step(q, err)) > 0) {
+        struct td_incident incident;
+        rc = read_incident(q, &incident, err);
+        rc = rc < 0 ? rc : each(ctx, &incident);
+        if (rc != 0)
+            return rc;
+    }
+    return rc;
+}
+
+int td_ledger_mail(struct td_ledger *ledger, int64_t run, const char *subject, const char *error,
+                   struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int rc = td_write_take(ledger, "queries/add_mail.sql", &q, err);
+
+    if (rc < 0)
+        return rc;
+    td_sql_bind_int(q, 1, run);
+    td_sql_bind_int(q, 2, td_wall_seconds());
+    td_sql_bind_text(q, 3, subject);
+    td_sql_bind_text(q, 4, error);
+    return td_sql_run(q, NULL, err);
+}

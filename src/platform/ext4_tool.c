@@ -1,0 +1,129 @@
+/* ext4 on a device: its superblock as the disk has it, and e2fsprogs. */
+#include "twindock/base/buf.h"
+#include "twindock/base/cleanup.h"
+#include "twindock/base/io.h"
+#include "twindock/platform/blkid.h"
+#include "twindock/platform/ext4.h"
+#include "twindock/platform/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+
+#define PIECE 4096 /* holds the superblock; aligned for the direct reads of any drive */
+#define LABEL_MAX 16
+#define E2FSCK_NOT_FINE 4
+
+/* A descriptor, and whether its reads bypass the cache. */
+static int open_direct(const char *node) {
+    const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    int fd = open(node, flags | O_DIRECT);
+    if (fd < 0 && errno == EINVAL) {
+        fd = open(node, flags);
+        if (fd >= 0) /* the second best: drop what is cached and clean */
+            posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    }
+    return fd < 0 ? -errno : fd;
+}
+
+int td_ext4_read(const char *node, struct td_ext4 *out, struct td_error *err) {
+    memset(out, 0, sizeof *out);
+    TD_AUTOCLOSE int fd = open_direct(node);
+    if (fd < 0)
+        return td_fail(err, -fd, "cannot open %s", node);
+    TD_AUTOFREE uint8_t *piece = aligned_alloc(PIECE, PIECE);
+    if (!piece)
+        return td_fail(err, ENOMEM, "cannot read the superblock of %s", node);
+    ssize_t got = td_pread_all(fd, piece, PIECE, 0);
+    if (got < 0)
+        return td_fail(err, (int)-got, "cannot read the superblock of %s", node);
+    if (got < TD_EXT4_SUPER_OFFSET + TD_EXT4_SUPER_SIZE || td_ext4_parse(piece + TD_EXT4_SUPER_OFFSET, out) < 0)
+        return td_fail_text(err, EINVAL, "%s holds no ext4 filesystem", node);
+    return 0;
+}
+
+/* The last line a tool wrote is the one that says why it failed. */
+static const char *last_line(struct td_buf *output) {
+    while (output->len > 0 && output->data[output->len - 1] == '\n')
+        output->data[--output->len] = '\0';
+    const char *text = td_buf_text(output);
+    const char *line = strrchr(text, '\n');
+    return line ? line + 1 : text;
+}
+
+int td_ext4_preen(const char *node, int *status, struct td_error *err) {
+    TD_AUTOBUF struct td_buf output = {0};
+    const char *const argv[] = {"e2fsck", "-p", node, NULL};
+    /* No limit on its time: half a repair is worse than a late one. */
+    const struct td_process process = {.argv = argv, .output = &output};
+    int rc = td_process_run(&process, err);
+    if (rc < 0)
+        return td_wrap(err, rc, "cannot check %s", node);
+    *status = rc;
+    if (rc >= E2FSCK_NOT_FINE)
+        td_fail_text(err, EUCLEAN, "e2fsck -p %s ended with %d: %s", node, rc, last_line(&output));
+    return 0;
+}
+
+/* Let go of partitions that the whole disk had before; a partition or a busy disk says no, which is right. */
+static void forget_partitions(const char *node) {
+    TD_AUTOCLOSE int fd = open(node, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd >= 0)
+        (void)ioctl(fd, BLKRRPART);
+}
+
+/* mkfs said yes; the disk is asked whether it agrees. */
+static int check_made(const char *node, const char *uuid, struct td_error *err) {
+    struct td_ext4 made;
+    int rc = td_ext4_read(node, &made, err);
+    if (rc < 0)
+        return td_wrap(err, rc, "the new filesystem cannot be read back");
+    if (strcmp(made.uuid, uuid) != 0)
+        return td_fail_text(err, EIO, "%s does not hold the filesystem just made on it", node);
+    const char *refused = td_ext4_refused(&made);
+    if (refused)
+        return td_fail_text(err, ENOTSUP, "mkfs.ext4 made a filesystem with %s; see /etc/mke2fs.conf", refused);
+    return 0;
+}
+
+int td_ext4_make(const char *node, const struct td_ext4_format *format, struct td_error *err) {
+    if (strlen(format->label) > LABEL_MAX)
+        return td_fail_text(err, EINVAL, "the label %s is longer than %d bytes", format->label, LABEL_MAX);
+    int rc = td_blkid_wipe(node, err);
+    if (rc < 0)
+        return rc;
+    forget_partitions(node);
+    const char *argv[20] = {
+        "mkfs.ext4", "-F",         "-q", "-I",         "256", "-m", "0", "-E", "lazy_itable_init=0,lazy_journal_init=0",
+        "-U",        format->uuid, "-L", format->label};
+    size_t argc = 13;
+    if (format->large_files) {
+        argv[argc++] = "-T";
+        argv[argc++] = "largefile";
+    }
+    argv[argc] = node;
+    TD_AUTOBUF struct td_buf output = {0};
+    const struct td_process process = {.argv = argv, .output = &output};
+    rc = td_process_run(&process, err);
+    if (rc < 0)
+        return td_wrap(err, rc, "cannot make a filesystem on %s", node);
+    if (rc > 0)
+        return td_fail_text(err, EIO, "mkfs.ext4 %s ended with %d: %s", node, rc, last_line(&output));
+    return check_made(node, format->uuid, err);
+}
+
+int td_uuid_random(char out[37], struct td_error *err) {
+    uint8_t raw[16];
+    if (getrandom(raw, sizeof raw, 0) != (ssize_t)sizeof raw)
+        return td_fail(err, errno > 0 ? errno : EIO, "cannot get random numbers");
+    raw[6] = (uint8_t)((raw[6] & 0x0f) | 0x40); /* RFC 4122: version 4, */
+    raw[8] = (uint8_t)((raw[8] & 0x3f) | 0x80); /* variant 1 */
+    snprintf(out, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", raw[0], raw[1], raw[2],
+             raw[3], raw[4], raw[5], raw[6], raw[7], raw[8], raw[9], raw[10], raw[11], raw[12], raw[13], raw[14],
+             raw[15]);
+    return 0;
+}

@@ -1,0 +1,92 @@
+/* What a mail's subject says of a run: collection and verdict in words. */
+#include "twindock/report/subject.h"
+
+#include "twindock/report/text.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+static bool has_state(const struct td_run *run, enum td_side side, const char *state) {
+    return strcmp(run->state[side], state) == 0;
+}
+
+static bool gone(const struct td_run *run, enum td_side side) {
+    return has_state(run, side, "lost") || has_state(run, side, "full");
+}
+
+static void say_member(const struct td_run *run, struct td_buf *out) {
+    bool a = gone(run, TD_A), b = gone(run, TD_B);
+    if (a && b) {
+        td_buf_puts(out, "both members were lost");
+    } else if (a || b) {
+        enum td_side side = a ? TD_A : TD_B;
+        td_buf_printf(out, "member %c %s", a ? 'A' : 'B', has_state(run, side, "full") ? "is full" : "was lost");
+    } else {
+        td_buf_puts(out, "a member was lost");
+    }
+}
+
+static void say_rot(const struct td_run *run, struct td_buf *out) {
+    if (run->counts.held == 0)
+        td_buf_puts(out, "rot found and repaired");
+    else if (run->counts.repaired == 0)
+        td_buf_puts(out, "rot found in the source");
+    else
+        td_buf_puts(out, "rot found, in the source too");
+}
+
+static void say_done(const struct td_run *run, struct td_buf *out) {
+    if (run->result == TD_RESULT_DONE_UNPROVEN)
+        td_buf_puts(out, "backed up, proof not finished");
+    else if (strcmp(run->command, "verify") == 0)
+        td_buf_puts(out, "read in full and proven");
+    else if (has_state(run, TD_A, "absent") || has_state(run, TD_B, "absent"))
+        td_buf_puts(out, "backed up and proven, on one disk alone");
+    else
+        td_buf_puts(out, "backed up and proven");
+}
+
+static void say_ended(const struct td_run *run, struct td_buf *out) {
+    if (run->exit > TD_EXIT_SIGNAL)
+        td_buf_printf(out, "ended by signal %d", run->exit - TD_EXIT_SIGNAL);
+    else if (run->result == TD_RESULT_INTERRUPTED)
+        td_buf_puts(out, "the run was cut off");
+    else if (run->exit == TD_EXIT_BUSY)
+        td_buf_puts(out, "another run holds the dock");
+    else
+        td_buf_printf(out, "failed, exit code %d", run->exit);
+}
+
+static void say_result(const struct td_run *run, struct td_buf *out) {
+    if (run->exit == TD_EXIT_MEMBER_LOST) {
+        say_member(run, out);
+    } else if (run->exit == TD_EXIT_ROT) {
+        say_rot(run, out);
+    } else if (run->exit == TD_EXIT_UNREADABLE && run->counts.unreadable > 0) {
+        td_text_count(out, run->counts.unreadable, "file", "files");
+        td_buf_puts(out, " could not be read or copied");
+    } else if (run->exit == TD_EXIT_OK && run->result != TD_RESULT_INTERRUPTED) {
+        say_done(run, out);
+    } else {
+        say_ended(run, out);
+    }
+}
+
+void td_subject_of_run(const struct td_run *run, struct td_buf *out) {
+    if (run->collection[0] != '\0') {
+        td_text_prose(out, run->collection);
+    } else if (run->dock[0] != '\0') {
+        td_buf_puts(out, "dock ");
+        td_text_prose(out, run->dock);
+    } else {
+        td_buf_puts(out, run->command);
+    }
+    if (run->result != TD_RESULT_REFUSED) {
+        td_buf_puts(out, ": ");
+        say_result(run, out);
+        return;
+    }
+    td_buf_puts(out, " refused");
+    if (run->verdict != TD_OK)
+        td_buf_printf(out, ": %s", td_verdict_table[run->verdict].meaning);
+}

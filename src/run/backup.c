@@ -1,0 +1,423 @@
+/*
+ * A run: identify, verdict, raise the generation, bring up to date, prove, manifest, close, record, report.
+ * Nothing above "raise the generation" writes to a disk.
+ */
+#include "twindock/run/backup.h"
+
+#include "twindock/base/cleanup.h"
+#include "twindock/base/clock.h"
+#include "twindock/config/config.h"
+#include "twindock/dock/source.h"
+#include "twindock/platform/ext4.h"
+#include "twindock/platform/mount.h"
+#include "twindock/run/notify.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const root_skips[] = {".twindock", "lost+found", NULL};
+enum { PREEN_FAILED = 4 }; /* e2fsck(8): errors left uncorrected, and everything worse */
+
+static int start_record(struct td_backup *backup, struct td_error *err) {
+    struct td_run *run = &backup->run;
+    const struct td_judgement *judgement = &backup->docking.judgement;
+    int interrupted = 0;
+    snprintf(run->command, sizeof run->command, "run");
+    snprintf(run->dock, sizeof run->dock, "%s", backup->docking.dock->name);
+    if (gethostname(run->host, sizeof run->host - 1) != 0)
+        snprintf(run->host, sizeof run->host, "unknown");
+    run->verdict = judgement->verdict;
+    backup->pair = judgement->pair;
+    if (backup->pair != NULL) {
+        run->pair = backup->pair->id;
+        snprintf(run->collection, sizeof run->collection, "%s", backup->pair->collection);
+        snprintf(run->uuid, sizeof run->uuid, "%s", backup->pair->uuid);
+        if (td_ledger_run_interrupted(backup->ledger, run->pair, &interrupted, err) != 0)
+            return -err->code;
+        run->after_interrupted = interrupted > 0;
+    }
+    for (int side = TD_A; side <= TD_B; side++)
+        snprintf(run->state[side], sizeof run->state[side], "%s",
+                 judgement->slot_of[side - TD_A] < 0 ? "absent" : "untouched");
+    return backup->dry_run ? 0 : td_ledger_run_begin(backup->ledger, run, err);
+}
+
+static void set_reason(struct td_run *run, const char *text) {
+    free(run->reason);
+    run->reason = strdup(text);
+}
+
+/* The verdict is not "ok": nothing has been written, and the sentence says what to do. */
+static int refuse(struct td_backup *backup, enum td_verdict verdict, const char *detail) {
+    TD_AUTOBUF struct td_buf advice = {0};
+    struct td_judgement *judgement = &backup->docking.judgement;
+    judgement->verdict = verdict;
+    if (detail != NULL)
+        judgement->detail = detail;
+    td_advise(&backup->docking.seen, judgement, &advice);
+    set_reason(&backup->run, td_buf_text(&advice));
+    backup->run.verdict = verdict;
+    backup->run.result = TD_RESULT_REFUSED;
+    return backup->run.exit = TD_EXIT_REFUSED;
+}
+
+static bool is_wanted(const struct td_run_request *request, const char *collection) {
+    for (size_t i = 0; i < request->collection_count; i++)
+        if (strcmp(request->collections[i], collection) == 0)
+            return true;
+    return request->collection_count == 0;
+}
+
+/* --- before the verdict ------------------------------------------------------------------------------------ */
+
+static void connect_members(struct td_backup *backup) {
+    const char *const *skips = strcmp(backup->collection->target, ".") == 0 ? root_skips : NULL;
+    struct td_engine *engine = &backup->engine;
+    for (int side = TD_A; side <= TD_B; side++) {
+        engine->side[side].root = backup->docking.mounted[side].collection;
+        engine->side[side].store = backup->docking.mounted[side].store;
+        engine->side[side].skip_top = skips;
+    }
+}
+
+static int prepare_engine(struct td_backup *backup, struct td_error *err) {
+    struct td_engine *engine = &backup->engine;
+    const struct td_collection_config *collection = backup->collection;
+    int rc = td_exclude_make(collection->exclude, collection->excludes, &backup->exclude, err);
+    if (rc != 0)
+        return rc;
+    *engine = (struct td_engine){
+        .ledger = backup->ledger,
+        .pair = backup->pair->id,
+        .run = backup->run.id,
+        .cycle = backup->pair->cycle != 0 ? backup->pair->cycle : backup->run.id,
+        .collection = collection,
+        .exclude = backup->exclude,
+        .history = backup->history,
+        .stop = backup->app->stop,
+        .progress = td_progress_new(STDERR_FILENO, backup->request->nightly), /* cron mails what it reads there */
+    };
+    engine->side[TD_SOURCE] = (struct td_engine_side){.root = backup->source, .store = -1, .alive = true};
+    if (strcmp(collection->target, ".") == 0)
+        engine->side[TD_SOURCE].skip_top = root_skips;
+    for (int side = TD_A; side <= TD_B; side++)
+        engine->side[side].alive = td_docking_slot(&backup->docking, (enum td_side)side) != NULL;
+    td_history_name(backup->history, backup->run.id, backup->run.started);
+    connect_members(backup);
+    backup->engine_ready = true;
+    return td_engine_init(engine, err);
+}
+
+static int look_and_plan(struct td_backup *backup, unsigned sides, struct td_error *err) {
+    int rc = td_docking_mount(&backup->docking, backup->collection->target, true, err);
+    if (rc == 0) {
+        connect_members(backup);
+        rc = td_engine_scan(&backup->engine, sides, err);
+    }
+    if (rc == 0)
+        rc = td_engine_plan(&backup->engine, err);
+    if (rc == 0 && backup->dry_run)
+        rc = td_engine_show_plan(&backup->engine, &backup->plan, err);
+    for (int side = TD_A; side <= TD_B; side++) {
+        int closed = td_docking_unmount(&backup->docking, (enum td_side)side, rc == 0 ? err : NULL);
+        rc = rc != 0 ? rc : closed;
+    }
+    connect_members(backup);
+    return rc;
+}
+
+/* A journal left by a power cut is replayed by e2fsck, only now that everything else is ok. *dirty: it was. */
+static int preen(struct td_backup *backup, bool *dirty, struct td_buf *why, struct td_error *err) {
+    for (int side = TD_A; side <= TD_B; side++) {
+        const struct td_slot *slot = td_docking_slot(&backup->docking, (enum td_side)side);
+        int status = 0;
+        if (!td_docking_dirty(slot))
+            continue;
+        *dirty = true;
+        struct td_error words = {0};
+        int rc = td_ext4_preen(slot->fs.device.node, &status, &words);
+        if (rc != 0) {
+            *err = words;
+            return rc;
+        }
+        if (status >= PREEN_FAILED) {
+            td_buf_printf(why, "e2fsck -p could not put the filesystem of member %c in order (it ended with %d)",
+                          side == TD_A ? 'A' : 'B', status);
+            return 0;
+        }
+    }
+    return 0;
+}
+
+static bool braked(struct td_backup *backup, struct td_buf *why) {
+    const struct td_collection_config *collection = backup->collection;
+    return !backup->request->accept_changes &&
+           td_brake_check(&backup->engine.brake, collection->max_delete, collection->max_change, why);
+}
+
+/* Everything up to the verdict. 0: ok and planned; an exit code: refused; negative: an error. */
+static int come_to_verdict(struct td_backup *backup, struct td_error *err) {
+    TD_AUTOBUF struct td_buf why = {0};
+    bool dirty = false;
+    unsigned all = TD_SIDE_BIT(TD_SOURCE) | TD_SIDE_BIT(TD_A) | TD_SIDE_BIT(TD_B);
+    if (backup->docking.judgement.verdict != TD_OK)
+        return refuse(backup, backup->docking.judgement.verdict, NULL);
+    backup->source = td_source_open(backup->collection, &backup->docking.seen, &why, err);
+    if (backup->source == -ENOENT)
+        return refuse(backup, TD_SOURCE_MISSING, td_buf_text(&why));
+    if (backup->source < 0)
+        return backup->source;
+    int rc = prepare_engine(backup, err);
+    if (rc == 0)
+        rc = look_and_plan(backup, all, err);
+    if (rc != 0)
+        return rc;
+    if (braked(backup, &why))
+        return refuse(backup, TD_BRAKE, td_buf_text(&why));
+    if (backup->dry_run)
+        return 0;
+    rc = preen(backup, &dirty, &why, err);
+    if (rc == 0 && why.len > 0)
+        return refuse(backup, TD_UNCLEAN, td_buf_text(&why));
+    if (rc == 0 && dirty)
+        rc = look_and_plan(backup, TD_SIDE_BIT(TD_A) | TD_SIDE_BIT(TD_B), err);
+    return rc;
+}
+
+/* --- after the verdict --------------------------------------------------------------------------------------- */
+
+static int mount_for_writing(struct td_backup *backup, struct td_error *err) {
+    for (int side = TD_A; side <= TD_B; side++) {
+        struct td_error error = {0};
+        uint64_t total = 0, available = 0;
+        if (!backup->engine.side[side].alive)
+            continue;
+        int rc = td_docking_mount_side(&backup->docking, (enum td_side)side, backup->collection->target, false, &error);
+        if (rc == 0)
+            rc = td_mount_space(backup->docking.mounted[side].root, &total, &available, &error);
+        if (rc != 0)
+            td_engine_lose(&backup->engine, (enum td_side)side, error.text);
+        else if (backup->engine.reserve == 0)
+            backup->engine.reserve = total / 10000 * (uint64_t)backup->collection->history_reserve;
+    }
+    connect_members(backup);
+    if (td_engine_members(&backup->engine) == 0)
+        return td_fail_text(err, EIO, "no member can be written: %s", backup->engine.side[TD_A].reason);
+    return 0;
+}
+
+/* The whole of the work on the trees. -ECANCELED when a signal ended it. */
+static int work(struct td_backup *backup, struct td_error *err) {
+    struct td_engine *engine = &backup->engine;
+    int rc = td_engine_apply(engine, err);
+    if (rc == 0)
+        rc = td_engine_prove(engine, TD_SIDE_BIT(TD_SOURCE) | td_engine_members(engine), err);
+    if (rc == 0)
+        rc = td_engine_settle(engine, true, err);
+    if (rc == 0)
+        rc = td_engine_directories(engine, err);
+    return rc;
+}
+
+/* What each member has come to, and whether the proof cycle is at its end. */
+static int take_stock(struct td_backup *backup, bool completed, struct td_error *err) {
+    struct td_engine *engine = &backup->engine;
+    uint64_t left_all = 0, copies = 0, bytes = 0;
+    for (int side = TD_A; side <= TD_B; side++) {
+        char *state = backup->run.state[side];
+        size_t size = sizeof backup->run.state[side];
+        if (td_docking_slot(&backup->docking, (enum td_side)side) == NULL)
+            continue; /* absent */
+        int rc = td_ledger_unproven(backup->ledger, engine->pair, TD_SIDE_BIT(side), engine->cycle, &copies, &bytes, err);
+        if (rc != 0)
+            return rc;
+        backup->proven[side] = engine->side[side].alive && completed && copies == 0;
+        if (!engine->side[side].alive)
+            snprintf(state, size, "%s", engine->full[side] ? "full" : "lost");
+        else
+            snprintf(state, size, "%s", backup->proven[side] || (completed && !engine->late) ? "ok" : "unproven");
+        left_all += engine->side[side].alive ? copies : 0;
+    }
+    engine->counts.left = left_all;
+    bool cycle_over = completed && !engine->late;
+    return td_ledger_set_cycle(backup->ledger, engine->pair, cycle_over ? 0 : engine->cycle, err);
+}
+
+static int record_members(struct td_backup *backup, struct td_error *err) {
+    int64_t now = td_wall_seconds();
+    int rc = 0;
+    for (int side = TD_A; side <= TD_B && rc == 0; side++)
+        rc = td_ledger_member_state(backup->ledger, backup->pair->members[side - TD_A].id, backup->run.state[side],
+                                    backup->proven[side] ? now : 0, err);
+    return rc;
+}
+
+static int note_space(struct td_backup *backup, struct td_error *err) {
+    uint64_t least = UINT64_MAX, used = 0;
+    for (int side = TD_A; side <= TD_B; side++) {
+        uint64_t total, available;
+        if (backup->docking.mounted[side].root < 0 ||
+            td_mount_space(backup->docking.mounted[side].root, &total, &available, NULL) != 0 || available >= least)
+            continue;
+        least = available;
+        used = total - available;
+    }
+    return least == UINT64_MAX ? 0 : td_ledger_space(backup->ledger, backup->pair->id, used, least, err);
+}
+
+/* Unmount; a member that cannot be synced or does not let go was not written for certain. */
+static void close_members(struct td_backup *backup) {
+    for (int side = TD_A; side <= TD_B; side++) {
+        struct td_error error = {0};
+        if (td_docking_unmount(&backup->docking, (enum td_side)side, &error) == 0)
+            continue;
+        td_engine_lose(&backup->engine, (enum td_side)side, error.text);
+        snprintf(backup->run.state[side], sizeof backup->run.state[side], "lost");
+        backup->proven[side] = false;
+    }
+}
+
+static void name_result(struct td_backup *backup, int rc) {
+    struct td_run *run = &backup->run;
+    struct td_engine *engine = &backup->engine;
+    run->counts = engine->counts;
+    run->exit = engine->exit;
+    if (rc == -ECANCELED) {
+        run->result = TD_RESULT_INTERRUPTED;
+        run->exit = TD_EXIT_SIGNAL + atomic_load(&backup->app->stop->signal);
+    } else if (rc != 0) {
+        run->result = TD_RESULT_FAILED;
+        run->exit = TD_EXIT_INTERNAL;
+    } else if (run->exit == TD_EXIT_MEMBER_LOST) {
+        run->result = TD_RESULT_FAILED;
+    } else {
+        run->result = engine->late ? TD_RESULT_DONE_UNPROVEN : TD_RESULT_DONE;
+    }
+}
+
+/* Why a member was lost belongs into the sentence. */
+static void explain_loss(struct td_backup *backup) {
+    TD_AUTOBUF struct td_buf text = {0};
+    for (int side = TD_A; side <= TD_B; side++) {
+        const struct td_engine_side *lost = &backup->engine.side[side];
+        if (lost->alive || td_docking_slot(&backup->docking, (enum td_side)side) == NULL)
+            continue;
+        const struct td_slot *slot = td_docking_slot(&backup->docking, (enum td_side)side);
+        int other = side == TD_A ? TD_B : TD_A;
+        if (text.len > 0)
+            td_buf_puts(&text, " ");
+        td_buf_printf(&text, "Member %c%s%s%s in the %s slot %s: %s.", side == TD_A ? 'A' : 'B',
+                      slot->identity.serial[0] != '\0' ? " (" : "", slot->identity.serial,
+                      slot->identity.serial[0] != '\0' ? ")" : "",
+                      td_slot_names[backup->docking.judgement.slot_of[side - TD_A]],
+                      backup->engine.full[side] ? "is full" : "was lost", lost->reason);
+        if (backup->engine.side[other].alive)
+            td_buf_printf(&text, " Member %c is complete.", other == TD_A ? 'A' : 'B');
+    }
+    if (text.len > 0)
+        set_reason(&backup->run, text.data);
+}
+
+static int carry_out(struct td_backup *backup, struct td_error *err) {
+    int rc = mount_for_writing(backup, err);
+    if (rc == 0)
+        rc = td_backup_begin(backup, err);
+    if (rc == 0)
+        rc = td_ledger_set_cycle(backup->ledger, backup->pair->id, backup->engine.cycle, err);
+    bool begun = rc == 0;
+    if (begun)
+        rc = work(backup, err);
+    td_engine_tick(&backup->engine, true, NULL); /* what is done stays, whatever ended it */
+    if (begun && (rc == 0 || rc == -ECANCELED)) {
+        int stock = take_stock(backup, rc == 0, err);
+        rc = rc != 0 ? rc : stock;
+    }
+    if (rc == 0)
+        rc = td_backup_finish(backup, err);
+    if (begun)
+        note_space(backup, NULL);
+    td_progress_clear(backup->engine.progress);
+    close_members(backup);
+    name_result(backup, rc);
+    if (rc == 0)
+        explain_loss(backup);
+    if (begun)
+        record_members(backup, NULL);
+    return rc == -ECANCELED ? 0 : rc;
+}
+
+/* --- the whole ------------------------------------------------------------------------------------------------ */
+
+static void tear_down(struct td_backup *backup) {
+    if (backup->engine_ready) {
+        struct td_progress *progress = backup->engine.progress;
+        td_engine_free(&backup->engine);
+        td_progress_free(progress);
+    }
+    td_docking_close(&backup->docking);
+    td_exclude_free(backup->exclude);
+    if (backup->source >= 0)
+        close(backup->source);
+    td_buf_free(&backup->plan);
+    free(backup->run.reason);
+}
+
+/* Judge and work; what goes wrong for reasons of our own is recorded like everything else. */
+static int back_up(struct td_backup *backup, struct td_error *err) {
+    struct td_run *run = &backup->run;
+    run->started = td_wall_seconds();
+    int rc = start_record(backup, err);
+    if (rc != 0)
+        return rc;
+    if (backup->collection == NULL && run->verdict == TD_OK) {
+        rc = td_fail_text(err, EINVAL, "%s: collection %s is enrolled but has no section [collection %s]; add it",
+                          backup->app->config->file, run->collection, run->collection);
+        run->exit = TD_EXIT_CONFIG;
+    } else {
+        rc = come_to_verdict(backup, err);
+        if (rc == 0 && !backup->dry_run)
+            rc = carry_out(backup, err);
+    }
+    if (rc == -ECANCELED) {
+        name_result(backup, rc);
+        rc = 0;
+    }
+    if (rc < 0) {
+        run->result = TD_RESULT_FAILED;
+        run->exit = run->exit == TD_EXIT_CONFIG ? run->exit : TD_EXIT_INTERNAL;
+        set_reason(run, err->text);
+    }
+    run->ended = td_wall_seconds();
+    return 0;
+}
+
+int td_backup_dock(const struct td_app *app, const struct td_run_request *request, struct td_ledger *ledger,
+                   const struct td_dock_config *dock, bool *ran, struct td_buf *out, struct td_error *err) {
+    struct td_backup backup = {.app = app, .request = request, .ledger = ledger, .source = -1};
+    enum td_look look = request->device != NULL ? TD_LOOK_SETTLED : TD_LOOK_ONCE;
+    backup.dry_run = request->dry_run;
+    td_docking_init(&backup.docking, app->config, dock);
+    *ran = false;
+    int rc = td_docking_lock(&backup.docking, err);
+    if (rc == 0) {
+        struct td_policy policy = td_docking_policy(&backup.docking, request->accept_ahead);
+        rc = td_docking_look(&backup.docking, ledger, look, &policy, err);
+    }
+    const struct td_judgement *judgement = &backup.docking.judgement;
+    bool to_do = rc == 0 && judgement->verdict != TD_EMPTY;
+    if (to_do && judgement->pair != NULL) {
+        to_do = is_wanted(request, judgement->pair->collection);
+        backup.collection = td_config_collection(app->config, judgement->pair->collection);
+    }
+    if (to_do) {
+        *ran = true;
+        rc = back_up(&backup, err);
+        int said = rc == 0 ? td_backup_report(&backup, out, err) : rc;
+        rc = said != 0 ? said : backup.run.exit;
+    }
+    tear_down(&backup);
+    return rc;
+}

@@ -1,0 +1,270 @@
+/* The writing that frames a run: the generation before it, the papers that stay on the members after it. */
+#include "twindock/base/beneath.h"
+#include "twindock/base/cleanup.h"
+#include "twindock/base/clock.h"
+#include "twindock/base/io.h"
+#include "twindock/base/sys.h"
+#include "twindock/dock/card.h"
+#include "twindock/platform/mount.h"
+#include "twindock/run/backup.h"
+#include "twindock/run/notify.h"
+#include "twindock/sync/manifest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LEDGER_COPY "ledger.db"
+#define LEDGER_COPY_NEW "ledger.db.new"
+#define RESTORE_NAME "RESTORE.txt"
+#define RESTORE_MAX 65536
+#define COPY_PIECE (1U << 20)
+
+/* A step failed on one member: the other goes on. */
+static void lose(struct td_backup *backup, enum td_side side, int rc, const struct td_error *error) {
+    backup->engine.full[side] = rc == -ENOSPC || rc == -EDQUOT;
+    td_engine_lose(&backup->engine, side, error->text);
+}
+
+/* --- before -------------------------------------------------------------------------------------------------- */
+
+static int64_t next_generation(const struct td_backup *backup) {
+    int64_t highest = backup->pair->generation > backup->pair->intent ? backup->pair->generation : backup->pair->intent;
+    for (int side = TD_A; side <= TD_B; side++) {
+        const struct td_slot *slot = td_docking_slot(&backup->docking, (enum td_side)side);
+        if (slot != NULL && slot->card_state == TD_CARD_READ && slot->card.generation > highest)
+            highest = slot->card.generation;
+    }
+    return highest + 1;
+}
+
+static int raise_member(struct td_backup *backup, enum td_side side, struct td_error *err) {
+    const struct td_mounted *mounted = &backup->docking.mounted[side];
+    struct td_card card = td_docking_slot(&backup->docking, side)->card;
+    uint64_t swept = 0;
+    card.generation = backup->generation;
+    card.last_run = backup->run.id;
+    snprintf(card.host, sizeof card.host, "%s", backup->run.host);
+    int rc = td_card_write(mounted->root, &card, err);
+    if (rc == 0)
+        rc = td_mount_checkpoint(mounted->root, err);
+    if (rc == 0)
+        rc = td_staging_sweep(mounted->store, &swept, err);
+    if (rc == 0 && swept > 0)
+        backup->run.after_interrupted = true;
+    return rc;
+}
+
+int td_backup_begin(struct td_backup *backup, struct td_error *err) {
+    backup->generation = next_generation(backup);
+    int rc = td_ledger_intend(backup->ledger, backup->pair->id, backup->generation, err);
+    for (int side = TD_A; side <= TD_B && rc == 0; side++) {
+        struct td_error error = {0};
+        if (!backup->engine.side[side].alive)
+            continue;
+        int raised = raise_member(backup, (enum td_side)side, &error);
+        if (raised != 0)
+            lose(backup, (enum td_side)side, raised, &error);
+        else
+            rc = td_ledger_confirm(backup->ledger, backup->pair->id, backup->pair->members[side - TD_A].id,
+                                   backup->generation, err);
+    }
+    return rc;
+}
+
+/* --- manifest -------------------------------------------------------------------------------------------------- */
+
+struct manifests {
+    struct td_backup *backup;
+    struct td_manifest *member[TD_SIDES];
+};
+
+/* Only what has been read back from this member stands in its manifest. */
+static int add_to_manifests(void *ctx, const struct td_file *file) {
+    struct manifests *manifests = ctx;
+    for (int side = TD_A; side <= TD_B; side++) {
+        struct td_error error = {0};
+        if (manifests->member[side] == NULL || !file->has_hash || file->proven_at[side] == 0)
+            continue;
+        int rc = td_manifest_add(manifests->member[side], file->entry.path, file->hash, &error);
+        if (rc == 0)
+            continue;
+        lose(manifests->backup, (enum td_side)side, rc, &error);
+        td_manifest_cancel(manifests->member[side]);
+        manifests->member[side] = NULL;
+    }
+    return 0;
+}
+
+static int write_manifests(struct td_backup *backup, struct td_error *err) {
+    struct manifests manifests = {.backup = backup};
+    for (int side = TD_A; side <= TD_B; side++) {
+        struct td_error error = {0};
+        if (!backup->engine.side[side].alive)
+            continue;
+        int rc = td_manifest_begin(backup->docking.mounted[side].store, backup->collection->target, &manifests.member[side],
+                                   &error);
+        if (rc != 0)
+            lose(backup, (enum td_side)side, rc, &error);
+    }
+    int rc = td_ledger_files(backup->ledger, backup->pair->id, add_to_manifests, &manifests, err);
+    for (int side = TD_A; side <= TD_B; side++) {
+        struct td_error error = {0};
+        bool changed = false;
+        if (manifests.member[side] == NULL)
+            continue;
+        if (rc != 0) {
+            td_manifest_cancel(manifests.member[side]);
+            continue;
+        }
+        int committed = td_manifest_commit(manifests.member[side], &changed, &error);
+        if (committed != 0)
+            lose(backup, (enum td_side)side, committed, &error);
+    }
+    return rc;
+}
+
+/* --- RESTORE.txt ------------------------------------------------------------------------------------------------ */
+
+static int write_restore(struct td_backup *backup, enum td_side side, struct td_error *err) {
+    const struct td_mounted *mounted = &backup->docking.mounted[side];
+    TD_AUTOBUF struct td_buf text = {0}, have = {0};
+    struct td_restore_facts facts = {
+        .collection = backup->collection->name,
+        .target = backup->collection->target,
+        .uuid = backup->pair->uuid,
+        .source = backup->collection->source,
+        .host = backup->run.host,
+        .member = side == TD_A ? 'A' : 'B',
+    };
+    int dir = strcmp(backup->collection->target, ".") == 0 ? mounted->store : mounted->root;
+    td_restore_text(&facts, &text);
+    if (td_read_small(dir, RESTORE_NAME, RESTORE_MAX, &have, NULL) == 0 && have.len == text.len &&
+        memcmp(have.data, text.data, text.len) == 0)
+        return 0;
+    return td_replace_small(dir, RESTORE_NAME, text.data, text.len, err);
+}
+
+/* --- the copy of the ledger -------------------------------------------------------------------------------------- */
+
+static int pour(int from, int to) {
+    TD_AUTOFREE char *piece = malloc(COPY_PIECE);
+    off_t offset = 0;
+    if (piece == NULL)
+        return -ENOMEM;
+    for (;;) {
+        ssize_t got = td_pread_all(from, piece, COPY_PIECE, offset);
+        if (got <= 0)
+            return (int)got;
+        int rc = td_pwrite_all(to, piece, (size_t)got, offset);
+        if (rc != 0)
+            return rc;
+        offset += got;
+    }
+}
+
+static int copy_ledger_to(const struct td_backup *backup, enum td_side side, int from, struct td_error *err) {
+    int store = backup->docking.mounted[side].store;
+    TD_AUTOCLOSE int to = openat(store, LEDGER_COPY_NEW, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (to < 0)
+        return td_fail(err, errno, "cannot write the copy of the ledger");
+    int rc = pour(from, to);
+    if (rc == 0 && td_sys.fsync(to) != 0)
+        rc = -errno;
+    if (rc == 0 && renameat(store, LEDGER_COPY_NEW, store, LEDGER_COPY) != 0)
+        rc = -errno;
+    if (rc == 0 && td_sys.fsync(store) != 0)
+        rc = -errno;
+    if (rc == 0)
+        return 0;
+    unlinkat(store, LEDGER_COPY_NEW, 0);
+    return td_fail(err, -rc, "cannot write the copy of the ledger");
+}
+
+static int copy_ledger(struct td_backup *backup, struct td_error *err) {
+    TD_AUTOBUF struct td_buf name = {0};
+    td_buf_printf(&name, "%s.export-%lld", backup->app->config->ledger, (long long)backup->run.id);
+    unlink(name.data);
+    int rc = td_ledger_export(backup->ledger, backup->pair->id, name.data, err);
+    TD_AUTOCLOSE int from = rc == 0 ? open(name.data, O_RDONLY | O_CLOEXEC) : -1;
+    if (rc == 0 && from < 0)
+        rc = td_fail(err, errno, "cannot open %s", name.data);
+    for (int side = TD_A; side <= TD_B && rc == 0; side++) {
+        struct td_error error = {0};
+        if (!backup->engine.side[side].alive)
+            continue;
+        int copied = copy_ledger_to(backup, (enum td_side)side, from, &error);
+        if (copied != 0)
+            lose(backup, (enum td_side)side, copied, &error);
+    }
+    unlink(name.data);
+    return rc;
+}
+
+/* --- after ------------------------------------------------------------------------------------------------------- */
+
+static int finish_member(struct td_backup *backup, enum td_side side, struct td_error *err) {
+    struct td_expired expired = {0};
+    int store = backup->docking.mounted[side].store;
+    int64_t oldest = backup->run.started - backup->collection->keep_history;
+    int rc = write_restore(backup, side, err);
+    if (rc == 0)
+        rc = td_history_expire(store, oldest, backup->history, &expired, err);
+    return rc;
+}
+
+int td_backup_finish(struct td_backup *backup, struct td_error *err) {
+    backup->engine.phase = "finishing";
+    int rc = write_manifests(backup, err);
+    for (int side = TD_A; side <= TD_B && rc == 0; side++) {
+        struct td_error error = {0};
+        if (!backup->engine.side[side].alive)
+            continue;
+        int finished = finish_member(backup, (enum td_side)side, &error);
+        if (finished != 0)
+            lose(backup, (enum td_side)side, finished, &error);
+    }
+    if (rc == 0)
+        rc = copy_ledger(backup, err);
+    for (int side = TD_A; side <= TD_B; side++) /* lost since stock was taken */
+        if (!backup->engine.side[side].alive && td_docking_slot(&backup->docking, (enum td_side)side) != NULL) {
+            snprintf(backup->run.state[side], sizeof backup->run.state[side], "%s",
+                     backup->engine.full[side] ? "full" : "lost");
+            backup->proven[side] = false;
+        }
+    return rc;
+}
+
+static const char *safe_sentence(const struct td_backup *backup) {
+    bool a = td_docking_slot(&backup->docking, TD_A) != NULL, b = td_docking_slot(&backup->docking, TD_B) != NULL;
+    int code = backup->run.exit;
+    bool worked = code == TD_EXIT_OK || code == TD_EXIT_UNREADABLE || code == TD_EXIT_ROT || code > TD_EXIT_SIGNAL;
+    if (backup->run.result == TD_RESULT_REFUSED || backup->dry_run || !worked)
+        return NULL;
+    return a && b ? "Both disks are safe to remove." : "The disk is safe to remove.";
+}
+
+int td_backup_report(struct td_backup *backup, struct td_buf *out, struct td_error *err) {
+    struct td_run *run = &backup->run;
+    if (backup->dry_run && run->result != TD_RESULT_REFUSED && run->result != TD_RESULT_FAILED) {
+        td_buf_add(out, td_buf_text(&backup->plan), backup->plan.len);
+        if (backup->plan.len == 0 && !backup->app->json)
+            td_buf_printf(out, "%s: nothing to copy, move or delete.\n", run->collection);
+        return 0;
+    }
+    if (run->exit != TD_EXIT_OK && run->reason == NULL)
+        run->reason = td_notify_sentence(backup->ledger, run);
+    if (run->id != 0) {
+        int rc = td_ledger_run_end(backup->ledger, run, err);
+        if (rc != 0)
+            return rc;
+    }
+    int rc = td_notify_print(backup->app, backup->ledger, run, safe_sentence(backup), out, err);
+    if (rc == 0 && run->id != 0)
+        td_notify_mail(backup->app, backup->ledger, run);
+    return rc;
+}

@@ -1,0 +1,249 @@
+#include "twindock/run/docking.h"
+
+#include "twindock/base/beneath.h"
+#include "twindock/base/buf.h"
+#include "twindock/base/cleanup.h"
+#include "twindock/dock/card.h"
+#include "twindock/platform/mount.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FREE_WITHIN_MS 10000 /* a disk that is not free by then is held by somebody else */
+
+void td_docking_init(struct td_docking *docking, const struct td_config *config, const struct td_dock_config *dock) {
+    *docking = (struct td_docking){.config = config, .dock = dock, .lock = -1, .device_lock = {-1, -1}};
+    for (int side = 0; side < TD_SIDES; side++)
+        docking->mounted[side] = (struct td_mounted){-1, -1, -1};
+}
+
+/* The lock lies beside the ledger: whoever shares the ledger shares the locks. */
+int td_docking_lock(struct td_docking *docking, struct td_error *err) {
+    TD_AUTOFREE char *copy = strdup(docking->config->ledger);
+    TD_AUTOBUF struct td_buf path = {0};
+    if (copy == NULL)
+        return td_fail(err, ENOMEM, "locking dock %s", docking->dock->name);
+    const char *dir = dirname(copy);
+    if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+        return td_fail(err, errno, "cannot make the ledger's directory %s", dir);
+    td_buf_printf(&path, "%s/dock-%s.lock", dir, docking->dock->name);
+    int fd = open(path.data, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return td_fail(err, errno, "cannot open the lock file %s", path.data);
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        int error = errno;
+        close(fd);
+        if (error == EWOULDBLOCK)
+            return td_fail_text(err, EBUSY, "dock %s is in use by another run of twindock; wait until it has ended",
+                                docking->dock->name);
+        return td_fail(err, error, "cannot lock %s", path.data);
+    }
+    docking->lock = fd;
+    return 0;
+}
+
+struct td_policy td_docking_policy(const struct td_docking *docking, bool accept_ahead) {
+    return (struct td_policy){
+        .slots_any = docking->dock->slots_any,
+        .single_allow = docking->dock->single_allow,
+        .accept_ahead = accept_ahead,
+        .prove_every = 4,
+    };
+}
+
+static void release_devices(struct td_docking *docking) {
+    for (int slot = 0; slot < TD_SLOTS; slot++) {
+        if (docking->device_lock[slot] >= 0)
+            close(docking->device_lock[slot]);
+        docking->device_lock[slot] = -1;
+    }
+}
+
+/* Keep udevd's probes and other programs that follow the convention away from the disks while we look and work. */
+static int lock_devices(struct td_docking *docking, struct td_error *err) {
+    for (int slot = 0; slot < TD_SLOTS; slot++) {
+        const struct td_slot *seen = &docking->seen.slots[slot];
+        if (!seen->present || (slot == TD_SLOT_DESTINATION && docking->seen.one_device))
+            continue;
+        char node[TD_NODE_MAX + 8];
+        snprintf(node, sizeof node, "/dev/%s", seen->disk.disk);
+        int fd = td_blockdev_lock(node, err);
+        if (fd == -EBUSY)
+            return td_wrap(err, fd, "dock %s", docking->dock->name);
+        if (fd < 0)
+            return fd;
+        docking->device_lock[slot] = fd;
+    }
+    return 0;
+}
+
+static bool half_full(const struct td_observation *seen) {
+    return seen->slots[TD_SLOT_SOURCE].present != seen->slots[TD_SLOT_DESTINATION].present;
+}
+
+int td_docking_look(struct td_docking *docking, struct td_ledger *ledger, enum td_look look, const struct td_policy *policy,
+                    struct td_error *err) {
+    int rc = 0;
+    free(docking->pairs);
+    docking->pairs = NULL;
+    release_devices(docking);
+    rc = td_ledger_pairs(ledger, &docking->pairs, &docking->pair_count, err);
+    if (rc != 0)
+        return rc;
+    if (look == TD_LOOK_SETTLED)
+        rc = td_observe_settled(docking->dock, docking->pairs, docking->pair_count, &docking->seen, err);
+    else
+        rc = td_observe(docking->dock, docking->pairs, docking->pair_count, &docking->seen, err);
+    if (rc == 0 && look == TD_LOOK_ONCE && docking->dock->mode == TD_MODE_INDIVIDUAL && half_full(&docking->seen))
+        rc = td_observe_settled(docking->dock, docking->pairs, docking->pair_count, &docking->seen, err);
+    if (rc == 0)
+        rc = lock_devices(docking, err);
+    if (rc == 0)
+        docking->judgement = td_judge_dock(&docking->seen, docking->pairs, docking->pair_count, policy);
+    return rc;
+}
+
+const struct td_slot *td_docking_slot(const struct td_docking *docking, enum td_side side) {
+    int slot = docking->judgement.slot_of[side == TD_A ? 0 : 1];
+    return slot < 0 ? NULL : &docking->seen.slots[slot];
+}
+
+bool td_docking_dirty(const struct td_slot *slot) {
+    return slot != NULL && slot->super_read && (slot->super.needs_recovery || slot->super.orphans);
+}
+
+/* --- mounting -------------------------------------------------------------------------------------------- */
+
+static int make_directory(int root, const char *path, mode_t mode, struct td_error *err) {
+    const char *name = path;
+    int rc = td_make_parents(root, path);
+    TD_AUTOCLOSE int parent = rc == 0 ? td_open_parent(root, path, &name) : rc;
+    if (parent < 0)
+        return td_fail(err, -parent, "cannot make the directory %s", path);
+    if (mkdirat(parent, name, mode) != 0 && errno != EEXIST)
+        return td_fail(err, errno, "cannot make the directory %s", path);
+    return 0;
+}
+
+static int open_inside(struct td_mounted *mounted, const char *target, bool read_only, struct td_error *err) {
+    const char *below = strcmp(target, ".") == 0 ? "" : target;
+    int rc = 0;
+    if (!read_only && *below != '\0')
+        rc = make_directory(mounted->root, below, 0755, err);
+    if (rc == 0 && !read_only)
+        rc = make_directory(mounted->root, TD_DIR, 0755, err);
+    if (rc != 0)
+        return rc;
+    mounted->collection = td_open_beneath(mounted->root, below, O_RDONLY | O_DIRECTORY, 0);
+    mounted->store = td_open_beneath(mounted->root, TD_DIR, O_RDONLY | O_DIRECTORY, 0);
+    if (mounted->collection < 0 && (mounted->collection != -ENOENT || !read_only))
+        return td_fail(err, -mounted->collection, "cannot open the directory %s", target);
+    if (mounted->store < 0 && (mounted->store != -ENOENT || !read_only))
+        return td_fail(err, -mounted->store, "cannot open the directory " TD_DIR);
+    return 0;
+}
+
+int td_docking_mount_side(struct td_docking *docking, enum td_side side, const char *target, bool read_only,
+                          struct td_error *err) {
+    const struct td_slot *slot = td_docking_slot(docking, side);
+    struct td_mounted *mounted = &docking->mounted[side];
+    if (slot == NULL)
+        return 0;
+    mounted->root = td_mount_ext4(&slot->fs.device, read_only, err);
+    if (mounted->root < 0)
+        return mounted->root;
+    int rc = open_inside(mounted, target, read_only, err);
+    return td_wrap(err, rc, "member %c on %s", side == TD_A ? 'A' : 'B', slot->fs.device.node);
+}
+
+int td_docking_mount(struct td_docking *docking, const char *target, bool read_only, struct td_error *err) {
+    int rc = 0;
+    for (int side = TD_A; side <= TD_B && rc == 0; side++)
+        rc = td_docking_mount_side(docking, (enum td_side)side, target, read_only, err);
+    return rc;
+}
+
+static void close_fd(int *fd) {
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+int td_docking_unmount(struct td_docking *docking, enum td_side side, struct td_error *err) {
+    struct td_mounted *mounted = &docking->mounted[side];
+    const struct td_slot *slot = td_docking_slot(docking, side);
+    if (mounted->root < 0 || slot == NULL)
+        return 0;
+    int synced = syncfs(mounted->root) == 0 ? 0 : errno;
+    close_fd(&mounted->collection);
+    close_fd(&mounted->store);
+    close_fd(&mounted->root);
+    int rc = td_blockdev_wait_free(slot->fs.device.node, FREE_WITHIN_MS, err);
+    return synced == 0 ? rc : td_fail(err, synced, "cannot sync member %c on %s", side == TD_A ? 'A' : 'B', slot->fs.device.node);
+}
+
+void td_docking_close(struct td_docking *docking) {
+    for (int side = TD_A; side <= TD_B; side++)
+        td_docking_unmount(docking, (enum td_side)side, NULL);
+    release_devices(docking);
+    close_fd(&docking->lock);
+    free(docking->pairs);
+    docking->pairs = NULL;
+}
+
+/* --- what check says ------------------------------------------------------------------------------------- */
+
+static const char *identity_word(const struct td_slot *slot, const struct td_match_result *match) {
+    if (slot->identity.source != TD_IDENTITY_NONE)
+        return td_identity_source_name(slot->identity.source);
+    return match->match == TD_MATCH_MEMBER ? "card" : "none";
+}
+
+static void fill_slot(const struct td_docking *docking, int index, struct td_check_slot *out) {
+    const struct td_slot *slot = &docking->seen.slots[index];
+    const struct td_match_result *match = &docking->judgement.slots[index];
+    struct td_buf words = {0};
+    *out = (struct td_check_slot){.present = slot->present, .generation = -1, .identity = "none"};
+    if (!slot->present)
+        return;
+    const char *node = slot->fs.device.node[0] != '\0' ? slot->fs.device.node : slot->disk.node;
+    snprintf(out->device, sizeof out->device, "%.*s", (int)sizeof out->device - 1, node);
+    if (match->match == TD_MATCH_MEMBER)
+        out->member = match->member == 0 ? 'A' : 'B';
+    snprintf(out->serial, sizeof out->serial, "%s", slot->identity.serial);
+    out->identity = identity_word(slot, match);
+    if (slot->card_state == TD_CARD_READ)
+        out->generation = slot->card.generation;
+    td_describe_slot(&docking->seen, &docking->judgement, index, &words);
+    out->description = td_buf_take(&words);
+}
+
+void td_docking_check(const struct td_docking *docking, struct td_check *out) {
+    struct td_buf advice = {0};
+    const struct td_judgement *judgement = &docking->judgement;
+    *out = (struct td_check){.verdict = judgement->verdict};
+    snprintf(out->dock, sizeof out->dock, "%s", docking->dock->name);
+    out->mode = docking->dock->mode == TD_MODE_MIRROR ? "mirror" : "individual";
+    if (judgement->pair != NULL) {
+        snprintf(out->collection, sizeof out->collection, "%s", judgement->pair->collection);
+        snprintf(out->uuid, sizeof out->uuid, "%s", judgement->pair->uuid);
+    }
+    td_advise(&docking->seen, judgement, &advice);
+    out->advice = td_buf_take(&advice);
+    for (int slot = 0; slot < TD_SLOTS; slot++)
+        fill_slot(docking, slot, &out->slots[slot]);
+}
+
+void td_docking_check_free(struct td_check *check) {
+    free(check->advice);
+    for (int slot = 0; slot < TD_SLOTS; slot++)
+        free(check->slots[slot].description);
+    *check = (struct td_check){0};
+}

@@ -1,0 +1,117 @@
+/* What all steps of the engine share: transactions, reports from the workers, incidents, losing a member. */
+#include "twindock/run/engine.h"
+
+#include "twindock/base/clock.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define COMMIT_EVERY_NS 2000000000LL
+#define NOTE_EVERY_NS 5000000000LL
+
+int td_engine_init(struct td_engine *engine, struct td_error *err) {
+    td_inbox_init(&engine->inbox);
+    pthread_mutex_init(&engine->scan_lock, NULL);
+    engine->phase = "looking";
+    return td_work_start(engine->ledger, err);
+}
+
+void td_engine_free(struct td_engine *engine) {
+    td_engine_targets_stop(engine, true);
+    if (engine->in_transaction)
+        td_ledger_rollback(engine->ledger);
+    engine->in_transaction = false;
+    pthread_mutex_destroy(&engine->scan_lock);
+    td_inbox_free(&engine->inbox);
+}
+
+unsigned td_engine_members(const struct td_engine *engine) {
+    unsigned members = 0;
+    for (int side = TD_A; side <= TD_B; side++)
+        if (engine->side[side].alive)
+            members |= TD_SIDE_BIT(side);
+    return members;
+}
+
+int td_engine_write(struct td_engine *engine, struct td_error *err) {
+    if (engine->in_transaction)
+        return 0;
+    int rc = td_ledger_begin(engine->ledger, err);
+    if (rc == 0) {
+        engine->in_transaction = true;
+        engine->last_commit_ns = td_boot_ns();
+    }
+    return rc;
+}
+
+static int note_progress(struct td_engine *engine, int64_t now, struct td_error *err) {
+    if (engine->progress != NULL)
+        td_progress_show(engine->progress, &engine->shown, now);
+    if (engine->run == 0 || now - engine->last_note_ns < NOTE_EVERY_NS)
+        return 0;
+    engine->last_note_ns = now;
+    return td_ledger_run_progress(engine->ledger, engine->run, engine->phase, engine->shown.done, engine->shown.all, err);
+}
+
+int td_engine_tick(struct td_engine *engine, bool force, struct td_error *err) {
+    int64_t now = td_boot_ns();
+    engine->shown.phase = engine->phase;
+    int rc = note_progress(engine, now, err);
+    if (rc == 0 && engine->in_transaction && (force || now - engine->last_commit_ns > COMMIT_EVERY_NS)) {
+        rc = td_ledger_commit(engine->ledger, err);
+        engine->in_transaction = false;
+    }
+    return rc;
+}
+
+int td_engine_drain(struct td_engine *engine, int wait_ms, struct td_error *err) {
+    int rc = 0;
+    for (;;) {
+        struct td_message *message = td_inbox_take(&engine->inbox, wait_ms);
+        if (message == NULL)
+            break;
+        wait_ms = 0;
+        if (rc == 0)
+            rc = message->is_read ? td_engine_read_done(engine, message, err) : td_engine_op_done(engine, message, err);
+        td_message_free(message);
+    }
+    return rc != 0 ? rc : td_engine_tick(engine, false, err);
+}
+
+int td_engine_incident(struct td_engine *engine, enum td_incident_kind kind, enum td_cause cause, const char *path,
+                       enum td_side side, const char *detail, struct td_error *err) {
+    static const char letters[TD_SIDES] = {0, 'A', 'B'};
+    struct td_incident incident = {kind, cause, path, letters[side], detail};
+    int worst = TD_EXIT_OK;
+    switch (kind) {
+    case TD_INCIDENT_HELD:
+        engine->counts.held++;
+        worst = TD_EXIT_ROT;
+        break;
+    case TD_INCIDENT_REPAIRED:
+        engine->counts.repaired++;
+        worst = cause == TD_CAUSE_BACKUP_ROT || cause == TD_CAUSE_READ_ERROR ? TD_EXIT_ROT : TD_EXIT_OK;
+        break;
+    case TD_INCIDENT_UNREADABLE:
+        engine->counts.unreadable++;
+        worst = cause == TD_CAUSE_BACKUP_ROT ? TD_EXIT_ROT : TD_EXIT_UNREADABLE;
+        break;
+    case TD_INCIDENT_NOTED:
+        engine->counts.noted++;
+        break;
+    }
+    engine->exit = td_exit_worse(engine->exit, worst);
+    if (engine->run == 0) /* a dry run leaves no trace */
+        return 0;
+    int rc = td_engine_write(engine, err);
+    return rc != 0 ? rc : td_ledger_incident(engine->ledger, engine->run, &incident, err);
+}
+
+void td_engine_lose(struct td_engine *engine, enum td_side side, const char *reason) {
+    struct td_engine_side *lost = &engine->side[side];
+    if (!lost->alive)
+        return;
+    lost->alive = false;
+    snprintf(lost->reason, sizeof lost->reason, "%s", reason);
+    engine->exit = td_exit_worse(engine->exit, TD_EXIT_MEMBER_LOST);
+}

@@ -1,0 +1,309 @@
+/* Carrying out operations on the members, and entering into the ledger what has become durable. */
+#include "twindock/base/clock.h"
+#include "twindock/run/engine.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define WHY_BITS 5 /* the reason travels in the low bits of an operation's id */
+_Static_assert(TD_WHYS <= 1 << WHY_BITS, "reasons fit into an operation's id");
+#define LARGE_FILE (64U << 20) /* no transaction stays open while a file of this size is copied */
+
+int td_engine_targets_start(struct td_engine *engine, struct td_error *err) {
+    for (int side = TD_A; side <= TD_B; side++) {
+        if (!engine->side[side].alive)
+            continue;
+        struct td_target_options options = {
+            .side = (enum td_side)side,
+            .collection = engine->side[side].root,
+            .store = engine->side[side].store,
+            .source = engine->side[TD_SOURCE].root,
+            .history = engine->history,
+            .reserve = engine->reserve,
+            .done = td_inbox_put_op,
+            .ctx = &engine->inbox,
+        };
+        struct td_error error = {0};
+        if (td_target_start(&options, &engine->target[side], &error) != 0)
+            td_engine_lose(engine, (enum td_side)side, error.text);
+    }
+    (void)err;
+    return 0;
+}
+
+/* A target that gave up takes its member out of the run. */
+static void notice_losses(struct td_engine *engine) {
+    for (int side = TD_A; side <= TD_B; side++) {
+        struct td_target *target = engine->target[side];
+        if (target == NULL || !engine->side[side].alive || td_target_state(target) == TD_TARGET_OK)
+            continue;
+        engine->full[side] = td_target_state(target) == TD_TARGET_FULL;
+        td_engine_lose(engine, (enum td_side)side, td_target_reason(target));
+    }
+}
+
+void td_engine_targets_stop(struct td_engine *engine, bool cancel) {
+    for (int side = TD_A; side <= TD_B; side++) {
+        if (engine->target[side] == NULL)
+            continue;
+        if (!cancel)
+            td_target_flush(engine->target[side]);
+        notice_losses(engine);
+        td_target_stop(engine->target[side], cancel);
+        engine->target[side] = NULL;
+    }
+}
+
+static int count_sides(unsigned members) {
+    return __builtin_popcount(members);
+}
+
+/* The ledger takes a file as it has just been read from the source. Proofs of members that were not written stay when the
+ * content is the one they were proven against. */
+static int enter_copied(struct td_engine *engine, const struct td_op *op, unsigned members, const struct td_copy_read *read,
+                        struct td_error *err) {
+    struct td_file file = {0}, old;
+    int rc = td_ledger_file(engine->ledger, engine->pair, op->path, &old, err);
+    if (rc != 0 && rc != -ENOENT)
+        return rc;
+    bool same = rc == 0 && old.has_hash && memcmp(old.hash, read->hash, TD_HASH_LEN) == 0;
+    file.entry = read->entry;
+    file.entry.path = op->path;
+    file.entry.target = NULL;
+    file.has_hash = true;
+    memcpy(file.hash, read->hash, TD_HASH_LEN);
+    for (int side = TD_A; same && side <= TD_B; side++)
+        if ((members & TD_SIDE_BIT(side)) == 0) {
+            file.cycle[side] = old.cycle[side];
+            file.proven_at[side] = old.proven_at[side];
+        }
+    file.cycle[TD_SOURCE] = engine->cycle;
+    file.proven_at[TD_SOURCE] = td_wall_seconds();
+    rc = td_engine_write(engine, err);
+    return rc != 0 ? rc : td_ledger_put_file(engine->ledger, engine->pair, &file, err);
+}
+
+/* Copy one file to the given members. Failing to read it is an incident, not an error. */
+static int copy_file(struct td_engine *engine, const struct td_work_op *work, const struct td_op *op, struct td_error *err) {
+    struct td_target *targets[2];
+    int count = 0;
+    for (int side = TD_A; side <= TD_B; side++)
+        if ((work->members & TD_SIDE_BIT(side)) != 0 && engine->side[side].alive)
+            targets[count++] = engine->target[side];
+    if (count == 0)
+        return 0;
+    if (work->size >= LARGE_FILE) {
+        int rc = td_engine_tick(engine, true, err);
+        if (rc != 0)
+            return rc;
+    }
+    struct td_copy_read read = {0};
+    const uint8_t *expect = NULL;
+    struct td_file known;
+    if (work->origin != TD_SOURCE) { /* from the other member: nothing but what the ledger knows may travel */
+        if (td_ledger_file(engine->ledger, engine->pair, op->path, &known, err) != 0 || !known.has_hash)
+            return 0;
+        expect = known.hash;
+    }
+    enum td_copy_status status = td_target_copy(targets, count, engine->side[work->origin].root, op, expect, &read);
+    if (status == TD_COPY_UNREADABLE && read.error == ENOENT)
+        return 0; /* deleted since the walk: the next run sees it gone */
+    if (status == TD_COPY_UNREADABLE)
+        return td_engine_incident(engine, TD_INCIDENT_UNREADABLE, TD_CAUSE_READ_ERROR, op->path, work->origin,
+                                  strerror(read.error), err);
+    if (status == TD_COPY_CHANGING)
+        return td_engine_incident(engine, TD_INCIDENT_UNREADABLE, TD_CAUSE_CHANGING, op->path, TD_SOURCE, NULL, err);
+    if (status == TD_COPY_MISMATCH)
+        return td_engine_incident(engine, TD_INCIDENT_UNREADABLE, TD_CAUSE_LOST, op->path, work->origin, NULL, err);
+    return work->origin == TD_SOURCE ? enter_copied(engine, op, work->members, &read, err) : 0;
+}
+
+static int submit(struct td_engine *engine, const struct td_work_op *work, struct td_error *err) {
+    struct td_entry entry;
+    struct td_op op = {
+        .id = work->id << WHY_BITS | (int64_t)work->why,
+        .action = work->action,
+        .path = work->path,
+        .from = work->from,
+        .keep = work->keep,
+        .quarantine = work->quarantine,
+    };
+    if (work->action != TD_ACT_DELETE) {
+        int rc = td_work_entry(engine->ledger, TD_SOURCE, work->path, &entry, err);
+        if (rc == -ENOENT)
+            return 0;
+        if (rc != 0)
+            return rc;
+        op.entry = &entry;
+    }
+    if (work->action == TD_ACT_COPY)
+        return copy_file(engine, work, &op, err);
+    for (int side = TD_A; side <= TD_B; side++)
+        if ((work->members & TD_SIDE_BIT(side)) != 0 && engine->side[side].alive)
+            td_target_submit(engine->target[side], &op);
+    return 0;
+}
+
+static int run_action(struct td_engine *engine, enum td_action action, struct td_error *err) {
+    struct td_cursor *cursor = NULL;
+    struct td_work_op op;
+    int rc = td_work_ops(engine->ledger, action, &cursor, err);
+    while (rc == 0 && td_engine_members(engine) != 0 && (rc = td_work_next_op(cursor, &op, err)) > 0) {
+        rc = td_stop_asked(engine->stop) ? -ECANCELED : submit(engine, &op, err);
+        engine->shown.done += op.size * (uint64_t)count_sides(op.members);
+        notice_losses(engine);
+        if (rc == 0)
+            rc = td_engine_drain(engine, 0, err);
+    }
+    td_cursor_close(cursor);
+    return rc;
+}
+
+/* A file that goes to two members is one file: what is counted is the busier member. */
+static void add_up(struct td_engine *engine) {
+    const struct td_counts *a = &engine->tally[TD_A], *b = &engine->tally[TD_B];
+#define TD_MORE(field) engine->counts.field = a->field > b->field ? a->field : b->field
+    TD_MORE(copied);
+    TD_MORE(copied_bytes);
+    TD_MORE(renamed);
+    TD_MORE(deleted);
+    TD_MORE(updated);
+#undef TD_MORE
+}
+
+/* Deletions last; names before contents, so that content that moved is in place before anything is copied. */
+int td_engine_run_ops(struct td_engine *engine, struct td_error *err) {
+    static const enum td_action order[] = {TD_ACT_MKDIR, TD_ACT_MOVE,       TD_ACT_COPY,  TD_ACT_SPECIAL,
+                                           TD_ACT_LINK,  TD_ACT_ATTRIBUTES, TD_ACT_DELETE};
+    int rc = 0;
+    for (size_t i = 0; i < sizeof order / sizeof *order && rc == 0; i++)
+        rc = run_action(engine, order[i], err);
+    td_engine_targets_stop(engine, rc != 0 && rc != -ECANCELED);
+    notice_losses(engine);
+    int drained = td_engine_drain(engine, 0, err);
+    add_up(engine);
+    if (drained == 0)
+        drained = td_engine_tick(engine, true, err);
+    return rc != 0 ? rc : drained;
+}
+
+int td_engine_apply(struct td_engine *engine, struct td_error *err) {
+    uint64_t count = 0, bytes = 0;
+    engine->phase = "copying";
+    engine->shown = (struct td_progress_state){.phase = engine->phase};
+    int rc = td_work_op_totals(engine->ledger, TD_ACT_COPY, &count, &bytes, err);
+    engine->shown.all = bytes * (uint64_t)count_sides(td_engine_members(engine));
+    if (rc == 0)
+        rc = td_engine_targets_start(engine, err);
+    return rc != 0 ? rc : td_engine_run_ops(engine, err);
+}
+
+/* --- what has become durable --------------------------------------------------------------------------- */
+
+static int prove_now(struct td_engine *engine, const struct td_op_done *done, struct td_error *err) {
+    int rc = td_ledger_prove(engine->ledger, engine->pair, done->path, done->side, engine->cycle, td_wall_seconds(), err);
+    return rc == -ENOENT ? 0 : rc;
+}
+
+static int copied(struct td_engine *engine, const struct td_op_done *done, struct td_error *err) {
+    engine->tally[done->side].copied_bytes += done->bytes;
+    engine->counts.proven++;
+    engine->counts.proven_bytes += done->bytes;
+    return prove_now(engine, done, err);
+}
+
+/* Put an entry that carries no content: a directory, a link, a device. */
+static int enter_plain(struct td_engine *engine, const char *path, struct td_error *err) {
+    struct td_file file = {0};
+    int rc = td_work_entry(engine->ledger, TD_SOURCE, path, &file.entry, err);
+    if (rc == -ENOENT)
+        return 0;
+    return rc != 0 ? rc : td_ledger_put_file(engine->ledger, engine->pair, &file, err);
+}
+
+/* A path takes over what the ledger knows of the content at `from`: of the first hard link, or of the old name. */
+static int enter_from(struct td_engine *engine, const struct td_op_done *done, const char *from, bool moved,
+                      struct td_error *err) {
+    struct td_file known, file, old;
+    int rc = td_ledger_file(engine->ledger, engine->pair, done->path, &old, err);
+    if (rc != 0 && rc != -ENOENT)
+        return rc;
+    bool had = rc == 0 && old.has_hash;
+    int64_t cycle[TD_SIDES] = {0}, at[TD_SIDES] = {0};
+    uint8_t hash[TD_HASH_LEN] = {0};
+    if (had) {
+        memcpy(cycle, old.cycle, sizeof cycle);
+        memcpy(at, old.proven_at, sizeof at);
+        memcpy(hash, old.hash, sizeof hash);
+    }
+    rc = td_ledger_file(engine->ledger, engine->pair, from, &known, err);
+    if (rc == -ENOENT || (rc == 0 && !known.has_hash))
+        return enter_plain(engine, done->path, err);
+    if (rc != 0)
+        return rc;
+    file = known;
+    rc = td_work_entry(engine->ledger, TD_SOURCE, done->path, &file.entry, err);
+    if (rc != 0)
+        return rc == -ENOENT ? 0 : rc;
+    if (moved) /* until the source has been read, a ctime that moved must stay visible */
+        file.entry.ctime = known.entry.ctime;
+    for (int side = TD_SOURCE; side <= TD_B; side++) {
+        bool other = side != (int)done->side && side != TD_SOURCE;
+        bool keeps = other && had && memcmp(hash, known.hash, TD_HASH_LEN) == 0;
+        if (other) {
+            file.cycle[side] = keeps ? cycle[side] : 0;
+            file.proven_at[side] = keeps ? at[side] : 0;
+        }
+    }
+    return td_ledger_put_file(engine->ledger, engine->pair, &file, err);
+}
+
+static int failed(struct td_engine *engine, const struct td_op_done *done, struct td_error *err) {
+    if (done->error == ESHUTDOWN || done->error == EAGAIN || done->error == EUCLEAN || done->error == ECANCELED)
+        return 0; /* reported as a lost member, or where the file was read */
+    if (done->action == TD_ACT_COPY && done->text == NULL)
+        return 0;
+    return td_engine_incident(engine, TD_INCIDENT_UNREADABLE, TD_CAUSE_WRITE_ERROR, done->path, done->side,
+                              done->text != NULL ? done->text : strerror(done->error), err);
+}
+
+int td_engine_op_done(struct td_engine *engine, const struct td_message *message, struct td_error *err) {
+    const struct td_op_done *done = &message->op;
+    enum td_why why = (enum td_why)(done->id & ((1 << WHY_BITS) - 1));
+    int rc = td_engine_write(engine, err);
+    if (rc == 0 && why == TD_WHY_REPAIR)
+        rc = td_engine_repaired(engine, done->path, done->side, done->error, err);
+    if (rc != 0)
+        return rc;
+    if (done->error != 0)
+        return why == TD_WHY_REPAIR ? 0 : failed(engine, done, err);
+    if (why == TD_WHY_ALTERED)
+        rc = td_engine_incident(engine, TD_INCIDENT_REPAIRED, TD_CAUSE_ALTERED, done->path, done->side, NULL, err);
+    if (rc != 0)
+        return rc;
+    struct td_counts *tally = &engine->tally[done->side];
+    switch (done->action) {
+    case TD_ACT_COPY:
+        tally->copied++;
+        return copied(engine, done, err);
+    case TD_ACT_SPECIAL:
+        tally->copied++;
+        return enter_plain(engine, done->path, err);
+    case TD_ACT_MKDIR:
+        return enter_plain(engine, done->path, err);
+    case TD_ACT_LINK:
+    case TD_ACT_MOVE:
+        tally->renamed += done->action == TD_ACT_MOVE;
+        return enter_from(engine, done, done->from, done->action == TD_ACT_MOVE, err);
+    case TD_ACT_ATTRIBUTES:
+        tally->updated++;
+        return 0; /* the ledger takes new times and modes when the source's content has been read */
+    case TD_ACT_DELETE:
+        tally->deleted += done->kept;
+        rc = td_ledger_drop_file(engine->ledger, engine->pair, done->path, err);
+        return rc == -ENOENT ? 0 : rc;
+    default:
+        return 0;
+    }
+}

@@ -1,0 +1,184 @@
+/* From rows to operations, and what the brake needs to know about them. */
+#include "twindock/base/escape.h"
+#include "twindock/run/engine.h"
+#include "twindock/sync/hash.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct planning {
+    struct td_engine *engine;
+    struct td_error *err;
+    bool ledger_empty;
+    /* The last new path whose content was hashed to see whether it only moved. */
+    char *hashed_path;
+    struct td_hash_result hashed;
+    void *buffer;
+};
+
+static bool is_file(const struct td_entry *entry) {
+    return entry != NULL && S_ISREG(entry->mode);
+}
+
+/* What the brake compares with: the ledger; a pair that has none yet is measured by what lies on its members. */
+static const struct td_entry *known_before(const struct planning *planning, const struct td_row *row) {
+    if (row->ledger != NULL)
+        return &row->ledger->entry;
+    if (!planning->ledger_empty)
+        return NULL;
+    return row->side[TD_A] != NULL ? row->side[TD_A] : row->side[TD_B];
+}
+
+static void count_for_brake(struct planning *planning, const struct td_row *row) {
+    struct td_brake *brake = &planning->engine->brake;
+    const struct td_entry *before = known_before(planning, row), *now = row->side[TD_SOURCE];
+    if (!is_file(before))
+        return;
+    brake->base_files++;
+    brake->base_bytes += before->size;
+    if (!is_file(now)) {
+        if (now == NULL && row->shielded)
+            return;
+        brake->deleted_files++;
+        brake->deleted_bytes += before->size;
+    } else if (now->size != before->size || !td_same_time(&now->mtime, &before->mtime)) {
+        brake->changed_files++;
+        brake->changed_bytes += before->size;
+        if (now->size == 0 && before->size != 0)
+            brake->emptied_files++;
+    }
+}
+
+static int add_step(struct td_engine *engine, const struct td_row *row, const struct td_plan_step *step, unsigned members,
+                    struct td_error *err) {
+    const struct td_entry *source = row->side[TD_SOURCE];
+    struct td_work_op op = {
+        .action = step->action,
+        .why = step->why,
+        .members = members,
+        .path = row->path,
+        .from = step->action == TD_ACT_LINK ? row->leader : NULL,
+        .keep = step->action == TD_ACT_DELETE,
+        .origin = TD_SOURCE,
+        .size = is_file(source) ? source->size : 0,
+    };
+    return td_work_add_op(engine->ledger, &op, err);
+}
+
+/* The answer to "this is there but cannot be read": it is reported, and nothing is concluded from it. */
+static int report_unreadable(struct td_engine *engine, const struct td_row *row, struct td_error *err) {
+    const struct td_entry *source = row->side[TD_SOURCE];
+    if (source == NULL || source->error == 0 || engine->planned)
+        return 0;
+    return td_engine_incident(engine, TD_INCIDENT_UNREADABLE, TD_CAUSE_READ_ERROR, row->path, TD_SOURCE,
+                              strerror(source->error), err);
+}
+
+static int plan_one(void *ctx, const struct td_row *row) {
+    struct planning *planning = ctx;
+    struct td_engine *engine = planning->engine;
+    struct td_plan plan;
+    count_for_brake(planning, row);
+    if (td_stop_asked(engine->stop))
+        return -ECANCELED;
+    int rc = report_unreadable(engine, row, planning->err);
+    if (rc != 0)
+        return rc;
+    td_plan_row(row, td_engine_members(engine), &plan);
+    const struct td_plan_step *a = &plan.member[TD_A], *b = &plan.member[TD_B];
+    if (a->action == b->action && a->why == b->why && a->action != TD_ACT_NONE)
+        return add_step(engine, row, a, TD_SIDE_BIT(TD_A) | TD_SIDE_BIT(TD_B), planning->err);
+    bool altered = a->why == TD_WHY_ALTERED || b->why == TD_WHY_ALTERED; /* is reported for the member it is true of */
+    if (a->action == b->action && a->action == TD_ACT_COPY && !altered) /* one read serves both */
+        return add_step(engine, row, a, TD_SIDE_BIT(TD_A) | TD_SIDE_BIT(TD_B), planning->err);
+    if (a->action != TD_ACT_NONE)
+        rc = add_step(engine, row, a, TD_SIDE_BIT(TD_A), planning->err);
+    if (rc == 0 && b->action != TD_ACT_NONE)
+        rc = add_step(engine, row, b, TD_SIDE_BIT(TD_B), planning->err);
+    return rc;
+}
+
+/* Has the content of `old_path` come up again at `path`? A file with inode and mtime kept is the same file; any other has
+ * to show the same SHA-256. */
+static int confirm_move(void *ctx, const char *path, const char *old_path, const uint8_t hash[TD_HASH_LEN], bool same_file) {
+    struct planning *planning = ctx;
+    struct td_engine *engine = planning->engine;
+    bool taken = same_file;
+    (void)old_path;
+    if (td_stop_asked(engine->stop))
+        return -ECANCELED;
+    if (!same_file) {
+        if (planning->hashed_path == NULL || strcmp(planning->hashed_path, path) != 0) {
+            free(planning->hashed_path);
+            planning->hashed_path = strdup(path);
+            td_hash_file(engine->side[TD_SOURCE].root, path, planning->buffer, &planning->hashed);
+        }
+        taken = planning->hashed.error == 0 && !planning->hashed.changing &&
+                memcmp(planning->hashed.hash, hash, TD_HASH_LEN) == 0;
+    }
+    if (!taken)
+        return 0;
+    struct td_entry entry;
+    if (td_work_entry(engine->ledger, TD_SOURCE, path, &entry, NULL) == 0 && engine->brake.deleted_files > 0) {
+        engine->brake.deleted_files--;
+        engine->brake.deleted_bytes -= entry.size < engine->brake.deleted_bytes ? entry.size : engine->brake.deleted_bytes;
+    }
+    return 1;
+}
+
+int td_engine_plan(struct td_engine *engine, struct td_error *err) {
+    uint64_t known = 0, bytes = 0;
+    int rc = td_work_clear_ops(engine->ledger, err);
+    if (rc == 0)
+        rc = td_ledger_totals(engine->ledger, engine->pair, &known, &bytes, err);
+    if (rc == 0)
+        rc = td_work_totals(engine->ledger, TD_SOURCE, &engine->counts.files, &engine->counts.bytes, err);
+    struct planning planning = {.engine = engine, .err = err, .ledger_empty = known == 0};
+    planning.buffer = td_buffer_new(TD_READ_SIZE);
+    if (planning.buffer == NULL)
+        return td_fail(err, ENOMEM, "planning");
+    engine->phase = "planning";
+    engine->brake = (struct td_brake){0};
+    if (rc == 0)
+        rc = td_work_rows(engine->ledger, engine->pair, plan_one, &planning, err);
+    if (rc == 0)
+        rc = td_engine_tick(engine, true, err);
+    if (rc == 0)
+        rc = td_work_find_moves(engine->ledger, engine->pair, confirm_move, &planning, err);
+    engine->planned = true;
+    free(planning.hashed_path);
+    free(planning.buffer);
+    return rc;
+}
+
+static void show_op(const struct td_work_op *op, struct td_buf *out) {
+    const char *members = op->members == (TD_SIDE_BIT(TD_A) | TD_SIDE_BIT(TD_B)) ? "AB"
+                          : op->members == TD_SIDE_BIT(TD_A)                      ? "A "
+                                                                                  : " B";
+    td_buf_printf(out, "%s  %-10s %-10s ", members, td_action_names[op->action], td_why_names[op->why]);
+    td_escape_text(out, op->path[0] != '\0' ? op->path : ".");
+    if (op->action == TD_ACT_MOVE && op->from != NULL) {
+        td_buf_puts(out, "  (was ");
+        td_escape_text(out, op->from);
+        td_buf_puts(out, ")");
+    }
+    td_buf_putc(out, '\n');
+}
+
+int td_engine_show_plan(struct td_engine *engine, struct td_buf *out, struct td_error *err) {
+    for (int action = TD_ACT_MKDIR; action < TD_ACTIONS; action++) {
+        struct td_cursor *cursor = NULL;
+        struct td_work_op op;
+        int rc = td_work_ops(engine->ledger, (enum td_action)action, &cursor, err);
+        while (rc == 0 && (rc = td_work_next_op(cursor, &op, err)) > 0) {
+            if (op.action != TD_ACT_DELETE || op.keep) /* a moved file's old name is part of its move */
+                show_op(&op, out);
+            rc = 0;
+        }
+        td_cursor_close(cursor);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}

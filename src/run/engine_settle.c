@@ -1,0 +1,288 @@
+/* What did not agree is judged by its witnesses, and repaired; directories get their attributes last. */
+#include "twindock/base/cleanup.h"
+#include "twindock/base/clock.h"
+#include "twindock/run/engine.h"
+#include "twindock/sync/attributes.h"
+#include "twindock/sync/judge.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "twindock/base/beneath.h"
+
+/* Put the evidence of the working tables and the ledger's entry together for the judge. */
+static int gather(struct td_engine *engine, const struct td_work_evidence *said, struct td_evidence *out,
+                  struct td_file *file, struct td_error *err) {
+    struct td_entry scanned;
+    *out = (struct td_evidence){.members = td_engine_members(engine)};
+    *file = (struct td_file){0};
+    int rc = td_ledger_file(engine->ledger, engine->pair, said->path, file, err);
+    if (rc != 0 && rc != -ENOENT)
+        return rc;
+    out->in_ledger = rc == 0 && file->has_hash;
+    out->was_held = rc == 0 && file->held;
+    memcpy(out->ledger, file->hash, TD_HASH_LEN);
+    for (int side = 0; side < TD_SIDES; side++) {
+        out->side[side].asked = said->side[side].asked;
+        out->side[side].error = said->side[side].error;
+        out->side[side].changing = said->side[side].changing;
+        memcpy(out->side[side].hash, said->side[side].hash, TD_HASH_LEN);
+        out->side[side].agrees = !said->side[side].asked && out->in_ledger && file->cycle[side] == engine->cycle;
+    }
+    if (engine->trust_ledger)
+        out->side[TD_SOURCE].agrees = out->in_ledger;
+    rc = td_work_entry(engine->ledger, TD_SOURCE, said->path, &scanned, err);
+    if (rc != 0)
+        return rc == -ENOENT ? 0 : rc;
+    out->source_same_stat =
+        out->in_ledger && scanned.size == file->entry.size && td_same_time(&scanned.mtime, &file->entry.mtime);
+    out->source_same_ctime = out->in_ledger && td_same_time(&scanned.ctime, &file->entry.ctime);
+    return 0;
+}
+
+struct settling {
+    struct td_engine *engine;
+    bool repair;
+    struct td_error *err;
+    const char *leader;
+    unsigned members;
+    enum td_why why;
+};
+
+static int relink(void *ctx, const char *path) {
+    struct settling *settling = ctx;
+    struct td_work_op op = {.action = TD_ACT_LINK,
+                            .why = TD_WHY_LINKS,
+                            .members = settling->members,
+                            .path = path,
+                            .from = settling->leader};
+    return td_work_add_op(settling->engine->ledger, &op, settling->err);
+}
+
+/* A copy, and after it the other names of a hard link group. */
+static int add_copy(struct settling *settling, const char *path, unsigned members, enum td_side origin, bool quarantine,
+                    enum td_why why) {
+    struct td_engine *engine = settling->engine;
+    struct td_entry entry;
+    int rc = td_work_entry(engine->ledger, TD_SOURCE, path, &entry, settling->err);
+    if (rc != 0)
+        return rc == -ENOENT ? 0 : rc;
+    struct td_work_op op = {.action = TD_ACT_COPY,
+                            .why = why,
+                            .members = members,
+                            .path = path,
+                            .quarantine = quarantine,
+                            .origin = origin,
+                            .size = entry.size};
+    bool linked = entry.nlink > 1;
+    rc = td_work_add_op(engine->ledger, &op, settling->err);
+    if (rc != 0 || !linked)
+        return rc;
+    settling->leader = path;
+    settling->members = members;
+    return td_work_followers(engine->ledger, path, relink, settling, settling->err);
+}
+
+/* The source was edited while the run went on: bring the members up to date with what it is now. */
+static int catch_up(struct settling *settling, const char *path) {
+    struct td_engine *engine = settling->engine;
+    const char *name;
+    struct td_entry now = {0};
+    TD_AUTOCLOSE int dir = td_open_parent(engine->side[TD_SOURCE].root, path, &name);
+    if (dir < 0 || td_entry_read(dir, name, &now) != 0)
+        return 0; /* gone again: the next run sees it */
+    now.path = path;
+    int rc = 0;
+    if (S_ISREG(now.mode)) {
+        rc = td_work_scan(engine->ledger, TD_SOURCE, &now, settling->err);
+        if (rc == 0)
+            rc = add_copy(settling, path, td_engine_members(engine), TD_SOURCE, false, TD_WHY_EDITED);
+    }
+    free((char *)(uintptr_t)now.target);
+    return rc;
+}
+
+/* A copy that was never proven cannot have rotted: it is what a lost or interrupted member was left with. */
+static void forgive_unproven(const struct td_file *file, struct td_finding *finding) {
+    for (int i = 0; i < finding->incident_count; i++) {
+        struct td_incident *incident = &finding->incidents[i];
+        int side = incident->member == 'A' ? TD_A : TD_B;
+        if (incident->member == 0 || incident->cause != TD_CAUSE_BACKUP_ROT || file->proven_at[side] != 0)
+            continue;
+        incident->kind = TD_INCIDENT_NOTED;
+        incident->cause = TD_CAUSE_UNPROVABLE;
+        finding->quarantine[side] = false;
+    }
+}
+
+static bool was_forgiven(const struct td_finding *finding, enum td_side side) {
+    char letter = side == TD_A ? 'A' : 'B';
+    for (int i = 0; i < finding->incident_count; i++)
+        if (finding->incidents[i].member == letter && finding->incidents[i].kind == TD_INCIDENT_REPAIRED)
+            return false;
+    return true;
+}
+
+static int add_repairs(struct settling *settling, const char *path, const struct td_finding *finding) {
+    static const enum td_side origins[] = {TD_SOURCE, TD_SOURCE, TD_A, TD_B};
+    int rc = 0;
+    for (int side = TD_A; side <= TD_B && rc == 0; side++) {
+        if (finding->repair[side] == TD_REPAIR_NONE)
+            continue;
+        enum td_why why = finding->accept_source                              ? TD_WHY_EDITED
+                          : was_forgiven(finding, (enum td_side)side) ? TD_WHY_STALE
+                                                                              : TD_WHY_REPAIR;
+        rc = add_copy(settling, path, TD_SIDE_BIT(side), origins[finding->repair[side]], finding->quarantine[side], why);
+    }
+    return rc;
+}
+
+/* What the judge found goes into the ledger. */
+static int enter_finding(struct td_engine *engine, const char *path, const struct td_work_evidence *said,
+                         struct td_file *file, const struct td_finding *finding, struct td_error *err) {
+    int rc = 0;
+    if (finding->accept_source) {
+        rc = td_work_entry(engine->ledger, TD_SOURCE, path, &file->entry, err);
+        if (rc != 0)
+            return rc == -ENOENT ? 0 : rc;
+        file->has_hash = true;
+        file->held = false;
+        memcpy(file->hash, said->side[TD_SOURCE].hash, TD_HASH_LEN);
+    }
+    for (int side = 0; side < TD_SIDES; side++) {
+        if (finding->proven[side]) {
+            file->cycle[side] = engine->cycle;
+            file->proven_at[side] = td_wall_seconds();
+            engine->counts.proven += side != TD_SOURCE && said->side[side].asked;
+        } else if (finding->accept_source) {
+            file->cycle[side] = file->proven_at[side] = 0;
+        }
+    }
+    if (!file->has_hash)
+        return 0;
+    file->held = finding->hold;
+    rc = td_ledger_put_file(engine->ledger, engine->pair, file, err);
+    return rc == 0 ? td_engine_enter_links(engine, path, err) : rc;
+}
+
+static int report_finding(struct settling *settling, const char *path, const struct td_finding *finding) {
+    int rc = 0;
+    for (int i = 0; i < finding->incident_count && rc == 0; i++) {
+        struct td_incident incident = finding->incidents[i];
+        enum td_side side = incident.member == 'A' ? TD_A : incident.member == 'B' ? TD_B : TD_SOURCE;
+        if (incident.kind == TD_INCIDENT_REPAIRED) {
+            if (settling->repair)
+                continue; /* reported when it has been done: td_engine_repaired */
+            incident.kind = TD_INCIDENT_UNREADABLE;
+        }
+        rc = td_engine_incident(settling->engine, incident.kind, incident.cause, path, side, incident.detail, settling->err);
+    }
+    return rc;
+}
+
+static int settle_one(struct settling *settling, const struct td_work_evidence *said) {
+    struct td_engine *engine = settling->engine;
+    struct td_evidence evidence;
+    struct td_finding finding;
+    struct td_file file;
+    if (said->side[TD_SOURCE].changing && settling->repair)
+        return catch_up(settling, said->path);
+    TD_AUTOFREE char *path = strdup(said->path);
+    if (path == NULL)
+        return td_fail(settling->err, ENOMEM, "settling");
+    int rc = gather(engine, said, &evidence, &file, settling->err);
+    if (rc != 0)
+        return rc;
+    td_judge_file(&evidence, &finding);
+    forgive_unproven(&file, &finding);
+    rc = report_finding(settling, path, &finding);
+    if (rc == 0)
+        rc = enter_finding(engine, path, said, &file, &finding, settling->err);
+    return rc == 0 && settling->repair ? add_repairs(settling, path, &finding) : rc;
+}
+
+int td_engine_settle(struct td_engine *engine, bool repair, struct td_error *err) {
+    struct settling settling = {.engine = engine, .repair = repair, .err = err};
+    struct td_cursor *cursor = NULL;
+    struct td_work_evidence said;
+    engine->phase = "settling";
+    int rc = td_work_clear_ops(engine->ledger, err);
+    if (rc == 0)
+        rc = td_engine_write(engine, err);
+    if (rc == 0)
+        rc = td_work_evidences(engine->ledger, &cursor, err);
+    while (rc == 0 && (rc = td_work_next_evidence(cursor, &said, err)) > 0)
+        rc = settle_one(&settling, &said);
+    td_cursor_close(cursor);
+    if (rc == 0)
+        rc = td_engine_tick(engine, true, err);
+    uint64_t copies = 0, bytes = 0;
+    if (rc == 0)
+        rc = td_work_op_totals(engine->ledger, TD_ACT_COPY, &copies, &bytes, err);
+    if (rc != 0 || copies == 0)
+        return rc;
+    engine->phase = "repairing";
+    rc = td_engine_targets_start(engine, err);
+    return rc != 0 ? rc : td_engine_run_ops(engine, err);
+}
+
+/* A repair has been carried out, or has failed: only now it is said. The witnesses are heard again for the words. */
+int td_engine_repaired(struct td_engine *engine, const char *path, enum td_side side, int error, struct td_error *err) {
+    struct td_work_evidence said;
+    struct td_evidence evidence;
+    struct td_finding finding;
+    struct td_file file;
+    int rc = td_work_evidence(engine->ledger, path, &said, err);
+    if (rc != 0)
+        return rc == -ENOENT ? 0 : rc;
+    rc = gather(engine, &said, &evidence, &file, err);
+    if (rc != 0)
+        return rc;
+    evidence.members |= TD_SIDE_BIT(side);
+    td_judge_file(&evidence, &finding);
+    char letter = side == TD_A ? 'A' : 'B';
+    for (int i = 0; i < finding.incident_count && rc == 0; i++) {
+        const struct td_incident *incident = &finding.incidents[i];
+        if (incident->member != letter || incident->kind != TD_INCIDENT_REPAIRED)
+            continue;
+        if (error == 0)
+            rc = td_engine_incident(engine, TD_INCIDENT_REPAIRED, incident->cause, path, side, incident->detail, err);
+        else
+            rc = td_engine_incident(engine, TD_INCIDENT_UNREADABLE, incident->cause, path, side,
+                                    "found, but could not be repaired", err);
+    }
+    return rc;
+}
+
+/* --- directories ----------------------------------------------------------------------------------------- */
+
+static bool differs(int root, const struct td_entry *wanted) {
+    struct td_entry have = {0};
+    TD_AUTOCLOSE int dir = td_open_beneath(root, wanted->path, O_RDONLY | O_DIRECTORY, 0);
+    return dir >= 0 && td_entry_read(dir, "", &have) == 0 && !td_entry_same_attributes(&have, wanted);
+}
+
+int td_engine_directories(struct td_engine *engine, struct td_error *err) {
+    struct td_cursor *cursor = NULL;
+    struct td_entry entry;
+    engine->phase = "finishing";
+    int rc = td_engine_targets_start(engine, err);
+    if (rc == 0)
+        rc = td_work_entries(engine->ledger, TD_SOURCE, true, &cursor, err);
+    while (rc == 0 && (rc = td_work_next_entry(cursor, &entry, err)) > 0) {
+        struct td_op op = {.action = TD_ACT_ATTRIBUTES, .path = entry.path, .entry = &entry};
+        for (int side = TD_A; side <= TD_B; side++)
+            if (engine->side[side].alive && differs(engine->side[side].root, &entry))
+                td_target_submit(engine->target[side], &op);
+        rc = td_stop_asked(engine->stop) ? -ECANCELED : td_engine_drain(engine, 0, err);
+    }
+    td_cursor_close(cursor);
+    td_engine_targets_stop(engine, rc != 0);
+    int drained = td_engine_drain(engine, 0, err);
+    if (drained == 0)
+        drained = td_engine_tick(engine, true, err);
+    return rc != 0 ? rc : drained;
+}

@@ -1,0 +1,65 @@
+/* `enroll`: register two docked disks that hold their filesystems already. */
+#include "twindock/base/cleanup.h"
+#include "twindock/platform/ext4.h"
+#include "twindock/run/enrolling.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int fail(struct td_error *err, int code, const char *text) {
+    td_fail_text(err, EINVAL, "%s", text);
+    return code;
+}
+
+/* May these two filesystems become members? */
+static int check_disks(const struct td_docking *docking, struct td_error *err) {
+    for (int i = 0; i < TD_SLOTS; i++) {
+        const struct td_slot *slot = &docking->seen.slots[i];
+        if (!slot->super_read || slot->fs.ambivalent) {
+            td_fail_text(err, EINVAL, "The disk in the %s slot (%s) holds no ext4 filesystem; make twins of two empty disks "
+                                      "with twindock format.",
+                         td_slot_names[i], slot->disk.node);
+            return TD_EXIT_REFUSED;
+        }
+        const char *refused = td_ext4_refused(&slot->super);
+        if (slot->super.errors || td_docking_dirty(slot) || refused != NULL) {
+            td_fail_text(err, EINVAL, "The filesystem in the %s slot (%s) cannot be enrolled: %s.", td_slot_names[i],
+                         slot->fs.device.node,
+                         refused != NULL ? refused : "it was not cleanly unmounted or has errors; run e2fsck on it");
+            return TD_EXIT_REFUSED;
+        }
+    }
+    if (strcmp(docking->seen.slots[0].super.uuid, docking->seen.slots[1].super.uuid) != 0)
+        return fail(err, TD_EXIT_REFUSED,
+                    "The two filesystems have different UUIDs; a pair shares one. Give the second the UUID of the first with "
+                    "tune2fs -U, or make new twins with twindock format.");
+    return 0;
+}
+
+int td_command_enroll(const struct td_app *app, const char *collection, const char *layout, const char *dock,
+                      struct td_buf *out, struct td_error *err) {
+    struct td_ledger *ledger = NULL;
+    struct td_docking docking;
+    enum td_layout wanted = TD_LAYOUT_TWINS;
+    if (layout != NULL && (!td_layout_from(layout, &wanted) || wanted != TD_LAYOUT_TWINS))
+        return fail(err, TD_EXIT_USAGE, "--layout takes twins; mirrored pairs cannot be enrolled yet");
+    int rc = td_ledger_open(app->config->ledger, &ledger, err);
+    if (rc != 0)
+        return rc;
+    rc = td_enrolling_open(&docking, app, collection, dock, ledger, err);
+    if (rc == 0) {
+        const struct td_judgement *judgement = &docking.judgement;
+        bool already = judgement->verdict == TD_OK && strcmp(judgement->pair->collection, collection) == 0;
+        if (already && !app->json)
+            td_buf_puts(out, "Nothing to do: these two disks are enrolled already.\n");
+        if (!already)
+            rc = check_disks(&docking, err);
+        if (rc == 0 && !already)
+            rc = td_enrolling_enter(&docking, ledger, collection, wanted, err);
+        if (rc == 0)
+            td_enrolling_say(&docking, app, "enroll", collection, out);
+        td_docking_close(&docking);
+    }
+    td_ledger_close(ledger);
+    return rc;
+}

@@ -1,0 +1,223 @@
+#include "twindock/run/enrolling.h"
+
+#include "twindock/base/cleanup.h"
+#include "twindock/base/clock.h"
+#include "twindock/base/escape.h"
+#include "twindock/config/config.h"
+#include "twindock/dock/card.h"
+#include "twindock/platform/ext4.h"
+#include "twindock/platform/json.h"
+#include "twindock/platform/mount.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int refuse(struct td_error *err, int code, const char *text) {
+    td_fail_text(err, EINVAL, "%s", text);
+    return code;
+}
+
+static int look(struct td_docking *docking, const struct td_app *app, const struct td_dock_config *dock,
+                struct td_ledger *ledger, struct td_error *err) {
+    td_docking_init(docking, app->config, dock);
+    int rc = td_docking_lock(docking, err);
+    if (rc != 0)
+        return rc;
+    struct td_policy policy = td_docking_policy(docking, true);
+    return td_docking_look(docking, ledger, TD_LOOK_ONCE, &policy, err);
+}
+
+static bool holds_two(const struct td_docking *docking) {
+    const struct td_observation *seen = &docking->seen;
+    return !seen->one_device && seen->slots[TD_SLOT_SOURCE].present && seen->slots[TD_SLOT_DESTINATION].present;
+}
+
+/* The configured docks that could be meant by `name`; how many of them hold two disks, and the last such. */
+static int find_dock(const struct td_app *app, const char *name, struct td_ledger *ledger, size_t *full,
+                     const struct td_dock_config **found, struct td_error *err) {
+    *full = 0;
+    for (size_t i = 0; i < app->config->dock_count; i++) {
+        struct td_docking docking;
+        const struct td_dock_config *dock = &app->config->docks[i];
+        if (name != NULL && strcmp(name, dock->name) != 0)
+            continue;
+        int rc = look(&docking, app, dock, ledger, err);
+        if (rc == 0 && holds_two(&docking)) {
+            (*full)++;
+            *found = dock;
+        }
+        td_docking_close(&docking);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+int td_enrolling_open(struct td_docking *docking, const struct td_app *app, const char *collection, const char *name,
+                      struct td_ledger *ledger, struct td_error *err) {
+    const struct td_dock_config *dock = NULL;
+    size_t full = 0;
+    if (td_config_collection(app->config, collection) == NULL) {
+        td_fail_text(err, EINVAL, "%s has no section [collection %s]; add it first", app->config->file, collection);
+        return TD_EXIT_USAGE;
+    }
+    int rc = find_dock(app, name, ledger, &full, &dock, err);
+    if (rc < 0)
+        return rc;
+    if (full == 0)
+        return refuse(err, TD_EXIT_REFUSED, "No dock holds two disks. Put one disk into each slot.");
+    if (full > 1)
+        return refuse(err, TD_EXIT_USAGE, "More than one dock holds two disks; name the dock with --dock.");
+    rc = look(docking, app, dock, ledger, err);
+    if (rc == 0 && !holds_two(docking)) {
+        td_docking_close(docking);
+        return refuse(err, TD_EXIT_REFUSED, "A disk was taken out of the dock. Put one disk into each slot.");
+    }
+    return rc;
+}
+
+/* --- into the ledger ----------------------------------------------------------------------------------------- */
+
+/* Are the cards that are there those of this pair, one A and one B in the right slots? Then they are kept. */
+static bool cards_fit(const struct td_card cards[2], const char *collection, const char *uuid) {
+    for (int i = 0; i < 2; i++)
+        if (strcmp(cards[i].collection, collection) != 0 || strcasecmp(cards[i].pair, uuid) != 0 ||
+            cards[i].member != (i == 0 ? 'A' : 'B'))
+            return false;
+    return strcmp(cards[0].token, cards[1].token) != 0;
+}
+
+static int make_cards(struct td_card cards[2], const char *collection, const char *uuid, enum td_layout layout,
+                      struct td_error *err) {
+    for (int i = 0; i < 2; i++) {
+        cards[i] = (struct td_card){.member = i == 0 ? 'A' : 'B', .layout = layout};
+        snprintf(cards[i].pair, sizeof cards[i].pair, "%s", uuid);
+        snprintf(cards[i].collection, sizeof cards[i].collection, "%s", collection);
+        int rc = td_card_token(cards[i].token, err);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int mount_slot(const struct td_slot *slot, bool read_only, struct td_error *err) {
+    return td_mount_ext4(&slot->fs.device, read_only, err);
+}
+
+/* What cards are there already: both or none, or it is a case for a person. */
+static int read_cards(const struct td_docking *docking, struct td_card cards[2], int *count, struct td_error *err) {
+    *count = 0;
+    for (int i = 0; i < 2; i++) {
+        TD_AUTOCLOSE int root = mount_slot(&docking->seen.slots[i], true, err);
+        if (root < 0)
+            return root;
+        int rc = td_card_read(root, &cards[i], err);
+        if (rc == 0)
+            (*count)++;
+        else if (rc != -ENOENT)
+            return td_wrap(err, rc, "the disk in the %s slot", td_slot_names[i]);
+    }
+    for (int i = 0; i < 2; i++) {
+        int rc = td_blockdev_wait_free(docking->seen.slots[i].fs.device.node, 10000, err);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int write_cards(const struct td_docking *docking, struct td_card cards[2], struct td_error *err) {
+    for (int i = 0; i < 2; i++) {
+        TD_AUTOCLOSE int root = mount_slot(&docking->seen.slots[i], false, err);
+        if (root < 0)
+            return root;
+        if (gethostname(cards[i].host, sizeof cards[i].host - 1) != 0)
+            cards[i].host[0] = '\0';
+        int rc = td_card_write(root, &cards[i], err);
+        if (rc == 0)
+            rc = td_mount_checkpoint(root, err);
+        if (rc != 0)
+            return rc;
+    }
+    for (int i = 0; i < 2; i++) {
+        int rc = td_blockdev_wait_free(docking->seen.slots[i].fs.device.node, 10000, err);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+static void describe_pair(const struct td_docking *docking, const struct td_card cards[2], const char *collection,
+                          const char *uuid, enum td_layout layout, struct td_pair *pair) {
+    *pair = (struct td_pair){.layout = layout};
+    snprintf(pair->uuid, sizeof pair->uuid, "%s", uuid);
+    snprintf(pair->collection, sizeof pair->collection, "%s", collection);
+    for (int i = 0; i < 2; i++) {
+        struct td_member *member = &pair->members[i];
+        member->letter = cards[i].member;
+        snprintf(member->token, sizeof member->token, "%s", cards[i].token);
+        member->identity = docking->seen.slots[i].identity;
+        member->size = docking->seen.slots[i].disk.size;
+        member->generation = cards[i].generation;
+        if (cards[i].generation > pair->generation)
+            pair->generation = pair->intent = cards[i].generation;
+    }
+}
+
+int td_enrolling_enter(struct td_docking *docking, struct td_ledger *ledger, const char *collection, enum td_layout layout,
+                       struct td_error *err) {
+    const char *uuid = docking->seen.slots[TD_SLOT_SOURCE].super.uuid;
+    struct td_card cards[2] = {0};
+    struct td_pair pair;
+    int count = 0;
+    int rc = read_cards(docking, cards, &count, err);
+    if (rc != 0)
+        return rc;
+    if (count == 1 || (count == 2 && !cards_fit(cards, collection, uuid)))
+        return refuse(err, TD_EXIT_REFUSED,
+                      "The disks carry cards of twindock that do not belong together as members A (source slot) and B "
+                      "(destination slot) of this collection. Check that these are the right disks in the right slots.");
+    if (count == 0)
+        rc = make_cards(cards, collection, uuid, layout, err);
+    if (rc != 0)
+        return rc;
+    describe_pair(docking, cards, collection, uuid, layout, &pair);
+    rc = td_ledger_begin(ledger, err);
+    if (rc == 0)
+        rc = td_ledger_add_pair(ledger, &pair, err);
+    if (rc == 0)
+        rc = write_cards(docking, cards, err);
+    if (rc == 0)
+        return td_ledger_commit(ledger, err);
+    td_ledger_rollback(ledger);
+    return rc;
+}
+
+void td_enrolling_say(const struct td_docking *docking, const struct td_app *app, const char *command,
+                      const char *collection, struct td_buf *out) {
+    static const char letters[] = "AB";
+    const char *uuid = docking->seen.slots[TD_SLOT_SOURCE].super.uuid;
+    if (app->json) {
+        struct td_json *json = td_json_object();
+        td_json_text(json, "command", command);
+        td_json_text(json, "collection", collection);
+        td_json_text(json, "pair", uuid);
+        td_json_text(json, "result", "done");
+        td_json_int(json, "exit", 0);
+        td_json_print(json, out);
+        td_json_free(json);
+        return;
+    }
+    td_buf_printf(out, "%s is enrolled as pair %s.\n", collection, uuid);
+    for (int i = 0; i < 2; i++) {
+        const struct td_slot *slot = &docking->seen.slots[i];
+        td_buf_printf(out, "  member %c: the disk in the %s slot, %s", letters[i], td_slot_names[i], slot->fs.device.node);
+        if (slot->identity.serial[0] != '\0') {
+            td_buf_puts(out, ", serial ");
+            td_escape_text(out, slot->identity.serial);
+        }
+        td_buf_putc(out, '\n');
+    }
+    td_buf_puts(out, "Mark the disks with their letters, then start the first backup: twindock run\n");
+}

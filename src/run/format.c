@@ -1,0 +1,116 @@
+/* `format`: make new twins of the two disks in the dock. The one command that destroys on purpose. */
+#include "twindock/base/cleanup.h"
+#include "twindock/config/config.h"
+#include "twindock/platform/ext4.h"
+#include "twindock/run/enrolling.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Never a disk that is a member of something, whatever was said on the command line; a disk with anything on it only
+ * with --erase. */
+static int check_disks(const struct td_docking *docking, bool erase, struct td_error *err) {
+    for (int i = 0; i < TD_SLOTS; i++) {
+        const struct td_slot *slot = &docking->seen.slots[i];
+        TD_AUTOBUF struct td_buf what = {0};
+        td_describe_slot(&docking->seen, &docking->judgement, i, &what);
+        if (docking->judgement.slots[i].match != TD_MATCH_NONE) {
+            td_fail_text(err, EINVAL, "The %s slot holds %s, which is enrolled. It is not formatted; put an empty disk there.",
+                         td_slot_names[i], td_buf_text(&what));
+            return TD_EXIT_REFUSED;
+        }
+        bool empty = slot->fs.type[0] == '\0' && !slot->fs.partition_table && !slot->fs.ambivalent && slot->problem[0] == '\0';
+        if (!empty && !erase) {
+            td_fail_text(err, EINVAL,
+                         "The %s slot holds %s. It is not empty; if everything on it may be lost, say --erase.",
+                         td_slot_names[i], td_buf_text(&what));
+            return TD_EXIT_REFUSED;
+        }
+        int rc = td_blockdev_wait_free(slot->disk.node, 0, err);
+        if (rc != 0) {
+            td_fail_text(err, EBUSY, "%s in the %s slot is in use (mounted, or held by another program); free it first.",
+                         slot->disk.node, td_slot_names[i]);
+            return TD_EXIT_REFUSED;
+        }
+    }
+    return 0;
+}
+
+static bool agreed(const struct td_format_request *request, const struct td_docking *docking) {
+    TD_AUTOBUF struct td_buf question = {0};
+    if (request->ask == NULL)
+        return true;
+    td_buf_printf(&question, "Everything on these two disks will be lost:\n");
+    for (int i = 0; i < TD_SLOTS; i++) {
+        td_buf_printf(&question, "  %s slot: %s, ", td_slot_names[i], docking->seen.slots[i].disk.node);
+        td_describe_slot(&docking->seen, &docking->judgement, i, &question);
+        td_buf_putc(&question, '\n');
+    }
+    td_buf_printf(&question, "They become members A and B of collection %s.", request->collection);
+    return request->ask(request->ctx, question.data);
+}
+
+static int make_twins(const struct td_docking *docking, const struct td_collection_config *collection, struct td_error *err) {
+    char uuid[37];
+    int rc = td_uuid_random(uuid, err);
+    for (int i = 0; i < TD_SLOTS && rc == 0; i++) {
+        char label[17];
+        snprintf(label, sizeof label, "%.14s-%c", collection->name, i == 0 ? 'A' : 'B');
+        struct td_ext4_format format = {.uuid = uuid, .label = label, .large_files = collection->large_files};
+        rc = td_ext4_make(docking->seen.slots[i].disk.node, &format, err);
+    }
+    return rc;
+}
+
+/* After making the filesystems the dock is looked at anew: what is enrolled is what is there. */
+static int enroll_new(struct td_docking *docking, struct td_ledger *ledger, const char *collection, struct td_error *err) {
+    struct td_policy policy = td_docking_policy(docking, true);
+    int rc = td_docking_look(docking, ledger, TD_LOOK_ONCE, &policy, err);
+    if (rc != 0)
+        return rc;
+    for (int i = 0; i < TD_SLOTS; i++)
+        if (!docking->seen.slots[i].super_read)
+            return td_fail_text(err, EIO, "the new filesystem in the %s slot cannot be read back", td_slot_names[i]);
+    return td_enrolling_enter(docking, ledger, collection, TD_LAYOUT_TWINS, err);
+}
+
+static bool is_enrolled(const struct td_docking *docking, const char *collection) {
+    for (size_t i = 0; i < docking->pair_count; i++)
+        if (strcmp(docking->pairs[i].collection, collection) == 0)
+            return true;
+    return false;
+}
+
+int td_command_format(const struct td_app *app, const struct td_format_request *request, struct td_buf *out,
+                      struct td_error *err) {
+    struct td_ledger *ledger = NULL;
+    struct td_docking docking;
+    int rc = td_ledger_open(app->config->ledger, &ledger, err);
+    if (rc != 0)
+        return rc;
+    rc = td_enrolling_open(&docking, app, request->collection, request->dock, ledger, err);
+    if (rc != 0) {
+        td_ledger_close(ledger);
+        return rc;
+    }
+    if (is_enrolled(&docking, request->collection)) {
+        td_fail_text(err, EEXIST, "Collection %s has an enrolled pair already.", request->collection);
+        rc = TD_EXIT_REFUSED;
+    }
+    if (rc == 0)
+        rc = check_disks(&docking, request->erase, err);
+    if (rc == 0 && !agreed(request, &docking)) {
+        td_fail_text(err, ECANCELED, "Not confirmed; nothing was written.");
+        rc = TD_EXIT_REFUSED;
+    }
+    if (rc == 0)
+        rc = make_twins(&docking, td_config_collection(app->config, request->collection), err);
+    if (rc == 0)
+        rc = enroll_new(&docking, ledger, request->collection, err);
+    if (rc == 0)
+        td_enrolling_say(&docking, app, "format", request->collection, out);
+    td_docking_close(&docking);
+    td_ledger_close(ledger);
+    return rc;
+}

@@ -1,0 +1,216 @@
+/* `verify`: both docked members in full against the ledger. Needs no source and writes to no disk. */
+#include "twindock/base/cleanup.h"
+#include "twindock/base/clock.h"
+#include "twindock/config/config.h"
+#include "twindock/run/commands.h"
+#include "twindock/run/docking.h"
+#include "twindock/run/engine.h"
+#include "twindock/run/notify.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct verifying {
+    const struct td_app *app;
+    struct td_ledger *ledger;
+    struct td_docking docking;
+    struct td_run run;
+    struct td_engine engine;
+    struct td_error *err;
+};
+
+/* The ledger stands in for the source: its files are what must be on the members. */
+static int expect_file(void *ctx, const struct td_file *file) {
+    struct verifying *verifying = ctx;
+    return td_work_scan(verifying->ledger, TD_SOURCE, &file->entry, verifying->err);
+}
+
+static int describe_run(struct verifying *verifying) {
+    struct td_run *run = &verifying->run;
+    const struct td_pair *pair = verifying->docking.judgement.pair;
+    snprintf(run->command, sizeof run->command, "verify");
+    snprintf(run->dock, sizeof run->dock, "%s", verifying->docking.dock->name);
+    if (gethostname(run->host, sizeof run->host - 1) != 0)
+        run->host[0] = '\0';
+    run->started = td_wall_seconds();
+    run->verdict = verifying->docking.judgement.verdict;
+    for (int side = TD_A; side <= TD_B; side++)
+        snprintf(run->state[side], sizeof run->state[side], "%s",
+                 verifying->docking.judgement.slot_of[side - TD_A] < 0 ? "absent" : "untouched");
+    if (pair != NULL) {
+        run->pair = pair->id;
+        snprintf(run->collection, sizeof run->collection, "%s", pair->collection);
+        snprintf(run->uuid, sizeof run->uuid, "%s", pair->uuid);
+    }
+    return td_ledger_run_begin(verifying->ledger, run, verifying->err);
+}
+
+static int read_members(struct verifying *verifying, const struct td_collection_config *collection) {
+    struct td_engine *engine = &verifying->engine;
+    struct td_error *err = verifying->err;
+    int rc = td_docking_mount(&verifying->docking, collection->target, true, err);
+    if (rc != 0)
+        return rc;
+    *engine = (struct td_engine){
+        .ledger = verifying->ledger,
+        .pair = verifying->run.pair,
+        .run = verifying->run.id,
+        .cycle = verifying->run.id, /* everything is read, whatever was proven before */
+        .collection = collection,
+        .trust_ledger = true,
+        .stop = verifying->app->stop,
+        .progress = td_progress_new(STDERR_FILENO, false),
+    };
+    engine->side[TD_SOURCE] = (struct td_engine_side){.root = -1, .store = -1};
+    for (int side = TD_A; side <= TD_B; side++) {
+        const struct td_mounted *mounted = &verifying->docking.mounted[side];
+        engine->side[side] =
+            (struct td_engine_side){.root = mounted->collection, .store = mounted->store, .alive = mounted->collection >= 0};
+    }
+    rc = td_engine_init(engine, err);
+    if (rc == 0)
+        rc = td_engine_scan(engine, TD_SIDE_BIT(TD_A) | TD_SIDE_BIT(TD_B), err);
+    if (rc == 0)
+        rc = td_ledger_files(verifying->ledger, engine->pair, expect_file, verifying, err);
+    if (rc == 0)
+        rc = td_work_link(verifying->ledger, err);
+    if (rc == 0)
+        rc = td_work_totals(verifying->ledger, TD_SOURCE, &engine->counts.files, &engine->counts.bytes, err);
+    if (rc == 0)
+        rc = td_engine_prove(engine, td_engine_members(engine), err);
+    if (rc == 0)
+        rc = td_engine_settle(engine, false, err);
+    td_progress_clear(engine->progress);
+    return rc;
+}
+
+static void judge_result(struct verifying *verifying, int rc) {
+    struct td_run *run = &verifying->run;
+    run->counts = verifying->engine.counts;
+    run->exit = verifying->engine.exit;
+    run->result = run->exit == TD_EXIT_MEMBER_LOST ? TD_RESULT_FAILED : TD_RESULT_DONE;
+    if (rc == -ECANCELED) {
+        run->result = TD_RESULT_INTERRUPTED;
+        run->exit = TD_EXIT_SIGNAL + atomic_load(&verifying->app->stop->signal);
+    } else if (rc != 0) {
+        run->result = TD_RESULT_FAILED;
+        run->exit = TD_EXIT_INTERNAL;
+        run->reason = strdup(verifying->err->text);
+    }
+}
+
+static int record_members(struct verifying *verifying) {
+    struct td_engine *engine = &verifying->engine;
+    int rc = 0;
+    for (int side = TD_A; side <= TD_B && rc == 0; side++) {
+        uint64_t copies = 1, bytes = 0;
+        if (td_docking_slot(&verifying->docking, (enum td_side)side) == NULL)
+            continue;
+        rc = td_ledger_unproven(verifying->ledger, engine->pair, TD_SIDE_BIT(side), engine->cycle, &copies, &bytes,
+                                verifying->err);
+        bool proven = engine->side[side].alive && copies == 0;
+        snprintf(verifying->run.state[side], sizeof verifying->run.state[side], "%s",
+                 !engine->side[side].alive ? "lost" : proven ? "ok" : "unproven");
+        engine->counts.left += copies;
+        if (rc == 0)
+            rc = td_ledger_member_state(verifying->ledger, verifying->docking.judgement.pair->members[side - TD_A].id,
+                                        verifying->run.state[side], proven ? td_wall_seconds() : 0, verifying->err);
+    }
+    return rc;
+}
+
+static void refuse(struct verifying *verifying) {
+    struct td_buf advice = {0};
+    td_advise(&verifying->docking.seen, &verifying->docking.judgement, &advice);
+    verifying->run.reason = td_buf_take(&advice);
+    verifying->run.result = TD_RESULT_REFUSED;
+    verifying->run.exit = TD_EXIT_REFUSED;
+}
+
+/* A journal left by a power cut would have to be replayed first, and that is writing. */
+static void refuse_dirty(struct verifying *verifying) {
+    for (int side = TD_A; side <= TD_B; side++) {
+        const struct td_slot *slot = td_docking_slot(&verifying->docking, (enum td_side)side);
+        if (!td_docking_dirty(slot) || verifying->docking.judgement.verdict != TD_OK)
+            continue;
+        verifying->docking.judgement.verdict = verifying->run.verdict = TD_UNCLEAN;
+        verifying->docking.judgement.slot = verifying->docking.judgement.slot_of[side - TD_A];
+        verifying->docking.judgement.detail = "its journal holds changes from before a power cut; a run puts that in order";
+    }
+}
+
+static int verify_docked(struct verifying *verifying, struct td_buf *out) {
+    const struct td_pair *pair = verifying->docking.judgement.pair;
+    int rc = describe_run(verifying);
+    if (rc != 0)
+        return rc;
+    refuse_dirty(verifying);
+    if (verifying->run.verdict != TD_OK) {
+        refuse(verifying);
+    } else {
+        const struct td_collection_config *collection =
+            td_config_collection(verifying->app->config, verifying->run.collection);
+        if (collection == NULL)
+            return td_fail_text(verifying->err, EINVAL, "%s has no section [collection %s]", verifying->app->config->file,
+                                pair->collection);
+        rc = read_members(verifying, collection);
+        if (rc == 0)
+            rc = record_members(verifying);
+        judge_result(verifying, rc);
+        td_progress_free(verifying->engine.progress);
+        td_engine_free(&verifying->engine);
+    }
+    verifying->run.ended = td_wall_seconds();
+    if (verifying->run.exit != TD_EXIT_OK && verifying->run.reason == NULL)
+        verifying->run.reason = td_notify_sentence(verifying->ledger, &verifying->run);
+    rc = td_ledger_run_end(verifying->ledger, &verifying->run, verifying->err);
+    if (rc == 0)
+        rc = td_notify_print(verifying->app, verifying->ledger, &verifying->run, NULL, out, verifying->err);
+    if (rc == 0)
+        td_notify_mail(verifying->app, verifying->ledger, &verifying->run);
+    return rc != 0 ? rc : verifying->run.exit;
+}
+
+static bool is_asked_for(const struct verifying *verifying, const char *collection) {
+    const struct td_judgement *judgement = &verifying->docking.judgement;
+    if (judgement->verdict == TD_EMPTY)
+        return false;
+    return collection == NULL || judgement->pair == NULL || strcmp(judgement->pair->collection, collection) == 0;
+}
+
+int td_command_verify(const struct td_app *app, const char *collection, struct td_buf *out, struct td_error *err) {
+    struct td_ledger *ledger = NULL;
+    bool found = false;
+    int worst = TD_EXIT_OK;
+    int rc = td_ledger_open(app->config->ledger, &ledger, err);
+    for (size_t i = 0; i < app->config->dock_count && rc >= 0 && !found; i++) {
+        struct verifying verifying = {.app = app, .ledger = ledger, .err = err};
+        td_docking_init(&verifying.docking, app->config, &app->config->docks[i]);
+        rc = td_docking_lock(&verifying.docking, err);
+        if (rc == 0) {
+            struct td_policy policy = td_docking_policy(&verifying.docking, false);
+            rc = td_docking_look(&verifying.docking, ledger, TD_LOOK_ONCE, &policy, err);
+        }
+        if (rc == 0 && is_asked_for(&verifying, collection)) {
+            found = true;
+            rc = verify_docked(&verifying, out);
+            worst = rc;
+        }
+        td_docking_close(&verifying.docking);
+        free(verifying.run.reason);
+    }
+    if (rc >= 0 && !found) {
+        struct td_run run = {.command = "verify",
+                             .verdict = TD_EMPTY,
+                             .result = TD_RESULT_REFUSED,
+                             .exit = TD_EXIT_REFUSED,
+                             .reason = (char *)(uintptr_t) "Nothing is docked. Put a pair of disks into the dock."};
+        rc = td_notify_print(app, ledger, &run, NULL, out, err);
+        worst = TD_EXIT_REFUSED;
+    }
+    td_ledger_close(ledger);
+    return rc < 0 ? rc : worst;
+}

@@ -1,0 +1,98 @@
+/* Members that are lost or full, and making room by giving up older history. */
+#include "target_private.h"
+
+#include "twindock/base/sys.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+/* With less than this to be had, a member that says "no space" is believed. */
+#define TD_ROOM_BYTES (1ULL << 20)
+#define TD_ROOM_INODES 16
+
+bool td_errno_is_lost(int errnum) {
+    return errnum == EIO || errnum == EROFS || errnum == ENODEV || errnum == ENXIO || errnum == ESHUTDOWN;
+}
+
+bool td_errno_is_full(int errnum) {
+    return errnum == ENOSPC || errnum == EDQUOT;
+}
+
+void td_target_end(struct td_target *target, enum td_target_state state, const char *reason) {
+    if (target->state != TD_TARGET_OK)
+        return;
+    snprintf(target->reason, sizeof(target->reason), "%s", reason);
+    pthread_mutex_lock(&target->lock);
+    target->state = state;
+    pthread_cond_broadcast(&target->moved);
+    pthread_mutex_unlock(&target->lock);
+}
+
+int td_target_judge(struct td_target *target, struct td_task *task, int rc, const struct td_error *err) {
+    if (rc >= 0)
+        return rc;
+    td_task_fail(task, -rc, err->text);
+    if (td_errno_is_lost(-rc))
+        td_target_end(target, TD_TARGET_LOST, err->text);
+    return rc;
+}
+
+/* ext4 also says ENOSPC for attributes that are too big, and for directories whose index can grow no more. That is
+ * no reason to throw history away, nor to end the member. */
+static bool td_room_is_short(struct td_target *target) {
+    struct statvfs fs;
+    if (fstatvfs(target->staging, &fs) < 0)
+        return true;
+    return (uint64_t)fs.f_bavail * fs.f_frsize < TD_ROOM_BYTES || (fs.f_files > 0 && fs.f_favail < TD_ROOM_INODES);
+}
+
+/* Give up the oldest run. The room is there for others only after the next commit. */
+static bool td_room_make(struct td_target *target) {
+    if (target->nothing_left)
+        return false;
+    struct td_error err = {0};
+    int rc = td_history_drop_oldest(target->options.store, target->options.history, NULL, &err);
+    if (rc < 0) {
+        target->nothing_left = true;
+        if (td_errno_is_lost(-rc))
+            td_target_end(target, TD_TARGET_LOST, err.text);
+        return false;
+    }
+    if (td_sys.syncfs(target->staging) < 0) {
+        td_fail(&err, errno, "cannot make the member's data durable");
+        td_target_end(target, TD_TARGET_LOST, err.text);
+        return false;
+    }
+    return true;
+}
+
+bool td_room_retry_data(struct td_target *target, int rc) {
+    if (!td_errno_is_full(-rc) || target->state != TD_TARGET_OK)
+        return false;
+    if (td_room_make(target))
+        return true;
+    target->filling = true;
+    return false;
+}
+
+bool td_room_retry(struct td_target *target, int rc) {
+    if (!td_errno_is_full(-rc) || (rc == -ENOSPC && !td_room_is_short(target)))
+        return false;
+    return td_room_retry_data(target, rc);
+}
+
+int td_room_reserve(struct td_target *target, uint64_t need) {
+    struct statvfs fs;
+    while (target->state == TD_TARGET_OK && fstatvfs(target->staging, &fs) == 0) {
+        uint64_t available = (uint64_t)fs.f_bavail * fs.f_frsize;
+        if (fs.f_blocks > 0 && need > (uint64_t)fs.f_blocks * fs.f_frsize) {
+            target->filling = true; /* no history is given up for what cannot be had */
+            return -ENOSPC;
+        }
+        if ((available >= need && available - need >= target->options.reserve) || !td_room_make(target))
+            break;
+    }
+    return 0;
+}

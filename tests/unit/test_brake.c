@@ -1,0 +1,91 @@
+/* sync/plan.h: the brake. */
+#include "twindock/sync/plan.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define DELETE 1000 /* the defaults: 10 % and 40 % */
+#define CHANGE 4000
+#define OFF 10000
+
+struct row {
+    struct td_brake brake;
+    int max_delete, max_change;
+    const char *says; /* NULL: go on */
+};
+
+/* base files, bytes; deleted files, bytes; changed files, bytes; emptied */
+static const struct row rows[] = {
+    {{0, 0, 0, 0, 0, 0, 0}, DELETE, CHANGE, NULL},
+    {{1000, 1000, 100, 100, 400, 400, 10}, DELETE, CHANGE, NULL}, /* all just at their limits */
+    {{1000, 1000, 101, 0, 0, 0, 0}, DELETE, CHANGE, "delete 101 of 1000 files"},
+    {{1000, 1000, 1, 101, 0, 0, 0}, DELETE, CHANGE, "delete 1 of 1000 files"}, /* by bytes */
+    {{1000, 1000, 0, 0, 401, 0, 0}, DELETE, CHANGE, "change 401 of 1000 files"},
+    {{1000, 1000, 0, 0, 1, 401, 0}, DELETE, CHANGE, "change 1 of 1000 files"},
+    {{1000, 1000, 0, 0, 11, 0, 11}, DELETE, CHANGE, "turn 11 of 1000 files empty"},
+    {{50, 1000, 0, 0, 1, 0, 1}, DELETE, CHANGE, "turn 1 of 50 files empty"},
+    /* the limits are the configuration's */
+    {{1000, 1000, 101, 0, 0, 0, 0}, 1010, CHANGE, NULL},
+    {{1000, 1000, 1, 0, 0, 0, 0}, 0, CHANGE, "limit is 0 %"},
+    {{1000, 1000, 26, 0, 0, 0, 0}, 250, CHANGE, "limit is 2.50 %"},
+    {{1000, 1000, 101, 0, 0, 0, 0}, DELETE, CHANGE, "limit is 10 %."},
+    /* 100 % turns one off, and only that one */
+    {{1000, 1000, 1000, 1000, 0, 0, 0}, OFF, CHANGE, NULL},
+    {{1000, 1000, 0, 0, 1000, 1000, 1000}, DELETE, OFF, NULL},
+    {{1000, 1000, 1000, 1000, 0, 0, 0}, DELETE, OFF, "delete"},
+    {{1000, 1000, 0, 0, 1000, 1000, 0}, OFF, CHANGE, "change"},
+    /* small trees */
+    {{19, 1000, 10, 900, 0, 0, 0}, DELETE, CHANGE, NULL},
+    {{19, 1000, 11, 10, 0, 0, 0}, DELETE, CHANGE, "delete 11 of 19"},
+    {{19, 1000, 0, 0, 10, 900, 0}, DELETE, CHANGE, NULL},
+    {{19, 1000, 0, 0, 11, 10, 0}, DELETE, CHANGE, "change 11 of 19"},
+    {{19, 1000, 0, 0, 1, 1, 1}, DELETE, CHANGE, NULL},
+    {{20, 1000, 3, 10, 0, 0, 0}, DELETE, CHANGE, "delete 3 of 20"},
+    {{20, 1000, 2, 10, 0, 0, 0}, DELETE, CHANGE, NULL},
+    {{5, 1000, 5, 1000, 0, 0, 0}, DELETE, CHANGE, "delete 5 of 5"},
+    {{5, 1000, 4, 1000, 0, 0, 0}, DELETE, CHANGE, NULL},
+    {{1, 10, 1, 10, 0, 0, 0}, DELETE, CHANGE, "delete 1 of 1 file ("},
+    {{5, 1000, 2, 0, 3, 0, 3}, DELETE, CHANGE, "delete 2 of 5"}, /* nothing would be left */
+    {{5, 1000, 0, 0, 5, 0, 5}, DELETE, CHANGE, "turn 5 of 5 files empty"},
+    {{5, 1000, 0, 0, 5, 1000, 0}, DELETE, CHANGE, NULL},
+    /* empty files only: bytes say nothing */
+    {{100, 0, 10, 0, 40, 0, 0}, DELETE, CHANGE, NULL},
+    /* numbers that do not fit when multiplied */
+    {{1000, UINT64_MAX, 1, UINT64_MAX / 10 - 1, 0, 0, 0}, DELETE, CHANGE, NULL},
+    {{1000, UINT64_MAX, 1, UINT64_MAX / 10 + 2, 0, 0, 0}, DELETE, CHANGE, "delete"},
+};
+
+static void every_row(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        TD_AUTOBUF struct td_buf why = {0};
+        bool stop = td_brake_check(&rows[i].brake, rows[i].max_delete, rows[i].max_change, &why);
+        if (stop != (rows[i].says != NULL))
+            fail_msg("row %zu: %s", i, td_buf_text(&why));
+        if (rows[i].says && !strstr(td_buf_text(&why), rows[i].says))
+            fail_msg("row %zu: \"%s\" lacks \"%s\"", i, td_buf_text(&why), rows[i].says);
+        if (!stop)
+            assert_int_equal(why.len, 0);
+    }
+}
+
+static void the_sentence(void **state) {
+    (void)state;
+    TD_AUTOBUF struct td_buf why = {0};
+    struct td_brake brake = {.base_files = 200, .base_bytes = 4096, .deleted_files = 30, .deleted_bytes = 2048};
+    assert_true(td_brake_check(&brake, DELETE, CHANGE, &why));
+    assert_string_equal(td_buf_text(&why), "The run would delete 30 of 200 files (2.0K of 4.0K); the limit is 10 %.");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_row),
+        cmocka_unit_test(the_sentence),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
