@@ -6,9 +6,8 @@ PRAGMA trusted_schema = OFF;
 PRAGMA cell_size_check = ON;
 PRAGMA wal_autocheckpoint = 4000;
 PRAGMA journal_size_limit = 67108864;
-PRAGMA cache_size = -32768;
+PRAGMA cache_size = -24576;
 -- The working tables go to a file of their own, so that memory does not grow with the tree. They need not survive
 -- anything.
 PRAGMA temp_store = FILE;
-PRAGMA temp.cache_size = -32768;
-PRAGMA temp.journal_mode = MEMORY;
+PRAGMA temp.cache_size = -16384;

@@ -35,7 +35,7 @@ void td_cursor_close(struct td_cursor *cursor) {
     if (cursor->list) {
         /* Nothing is lost when this fails: the list has a number of its own and goes with the process. */
         TD_AUTOSQL struct td_sql_stmt *q = NULL;
-        if (td_sql_take(cursor->ledger->sql, "work/drop_jobs.sql", &q, NULL) == 0) {
+        if (td_work_take(cursor->ledger, "work/drop_jobs.sql", &q, NULL) == 0) {
             td_sql_bind_int(q, 1, cursor->list);
             (void)td_sql_run(q, NULL, NULL);
         }
@@ -99,7 +99,7 @@ int td_work_next_entry(struct td_cursor *cursor, struct td_entry *entry, struct 
 static int make_list(struct td_ledger *ledger, int64_t list, int64_t pair, enum td_side side, int64_t cycle,
                      struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
-    int rc = td_sql_take(ledger->sql, "work/add_jobs.sql", &q, err);
+    int rc = td_ledger_take(ledger, "work/add_jobs.sql", &q, err);
 
     if (rc < 0)
         return rc;

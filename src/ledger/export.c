@@ -26,7 +26,7 @@ static int lay_out(const char *file, struct td_error *err) {
 static int attach(struct td_ledger *ledger, const char *file, struct td_error *err) {
     TD_AUTOFREE char *name = td_sql_plain_name(file);
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
-    int rc = td_sql_take(ledger->sql, "queries/attach_copy.sql", &q, err);
+    int rc = td_ledger_take(ledger, "queries/attach_copy.sql", &q, err);
 
     if (rc < 0)
         return rc;
@@ -43,7 +43,7 @@ static int copy_rows(struct td_ledger *ledger, int64_t pair, struct td_error *er
     for (size_t i = 0; rc == 0 && i < sizeof(statements) / sizeof(statements[0]); i++) {
         TD_AUTOSQL struct td_sql_stmt *q = NULL;
         int64_t changes = 0;
-        rc = td_sql_take(ledger->sql, statements[i], &q, err);
+        rc = td_ledger_take(ledger, statements[i], &q, err);
         if (rc < 0)
             break;
         td_sql_bind_int(q, 1, pair);
@@ -70,7 +70,7 @@ static int copy_pair(struct td_ledger *ledger, int64_t pair, struct td_error *er
 static void detach(struct td_ledger *ledger) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
 
-    if (td_sql_take(ledger->sql, "queries/detach_copy.sql", &q, NULL) == 0)
+    if (td_ledger_take(ledger, "queries/detach_copy.sql", &q, NULL) == 0)
         (void)td_sql_run(q, NULL, NULL);
 }
 

@@ -5,7 +5,7 @@
 int td_ledger_file(struct td_ledger *ledger, int64_t pair, const char *path, struct td_file *out,
                    struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
-    int rc = td_sql_take(ledger->sql, "queries/file.sql", &q, err);
+    int rc = td_ledger_take(ledger, "queries/file.sql", &q, err);
 
     if (rc < 0)
         return rc;
@@ -95,7 +95,7 @@ int td_ledger_hold(struct td_ledger *ledger, int64_t pair, const char *path, boo
 
 int td_ledger_totals(struct td_ledger *ledger, int64_t pair, uint64_t *files, uint64_t *bytes, struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
-    int rc = td_sql_take(ledger->sql, "queries/totals.sql", &q, err);
+    int rc = td_ledger_take(ledger, "queries/totals.sql", &q, err);
 
     if (rc < 0)
         return rc;
@@ -111,7 +111,7 @@ int td_ledger_totals(struct td_ledger *ledger, int64_t pair, uint64_t *files, ui
 int td_ledger_unproven(struct td_ledger *ledger, int64_t pair, unsigned members, int64_t cycle, uint64_t *copies,
                        uint64_t *bytes, struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
-    int rc = td_sql_take(ledger->sql, "queries/unproven.sql", &q, err);
+    int rc = td_ledger_take(ledger, "queries/unproven.sql", &q, err);
 
     if (rc < 0)
         return rc;

@@ -9,7 +9,7 @@
 
 static int read_last_backup(struct td_ledger *ledger, struct td_info_fact *fact, struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
-    int rc = td_sql_take(ledger->sql, "queries/last_backup.sql", &q, err);
+    int rc = td_ledger_take(ledger, "queries/last_backup.sql", &q, err);
 
     if (rc < 0)
         return rc;
@@ -23,7 +23,7 @@ static int read_last_backup(struct td_ledger *ledger, struct td_info_fact *fact,
 /* What is going on now, from the newest run. */
 static int read_newest_run(struct td_ledger *ledger, struct td_info_fact *fact, struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
-    int rc = td_sql_take(ledger->sql, "queries/newest_run.sql", &q, err);
+    int rc = td_ledger_take(ledger, "queries/newest_run.sql", &q, err);
 
     if (rc < 0)
         return rc;
@@ -92,7 +92,7 @@ static int read_run(struct td_sql_stmt *q, struct td_run *run, struct td_error *
 
 static int read_last_run(struct td_ledger *ledger, struct td_info_fact *fact, struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
-    int rc = td_sql_take(ledger->sql, "queries/last_run.sql", &q, err);
+    int rc = td_ledger_take(ledger, "queries/last_run.sql", &q, err);
 
     if (rc < 0)
         return rc;
@@ -103,7 +103,7 @@ static int read_last_run(struct td_ledger *ledger, struct td_info_fact *fact, st
 
 static int read_space(struct td_ledger *ledger, struct td_info_fact *fact, struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
-    int rc = td_sql_take(ledger->sql, "queries/pair_summary.sql", &q, err);
+    int rc = td_ledger_take(ledger, "queries/pair_summary.sql", &q, err);
 
     if (rc < 0)
         return rc;

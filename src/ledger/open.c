@@ -169,7 +169,7 @@ int td_ledger_open_reader(const char *path, struct td_ledger **out, struct td_er
 void td_ledger_close(struct td_ledger *ledger) {
     if (!ledger)
         return;
-    td_ledger_rollback(ledger);
+    td_sql_rollback(ledger->sql);
     td_sql_close(ledger->sql);
     td_buf_free(&ledger->file_texts);
     td_buf_free(&ledger->entry_texts);

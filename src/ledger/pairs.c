@@ -28,7 +28,7 @@ static void read_member(struct td_sql_stmt *q, struct td_member members[2]) {
 
 static int read_members(struct td_ledger *ledger, struct td_pair *pair, struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
-    int rc = td_sql_take(ledger->sql, "queries/pair_members.sql", &q, err);
+    int rc = td_ledger_take(ledger, "queries/pair_members.sql", &q, err);
 
     if (rc < 0)
         return rc;
@@ -55,7 +55,7 @@ int td_ledger_pairs(struct td_ledger *ledger, struct td_pair **out, size_t *coun
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
     TD_AUTOFREE struct td_pair *pairs = NULL;
     size_t used = 0;
-    int rc = td_sql_take(ledger->sql, "queries/pairs.sql", &q, err);
+    int rc = td_ledger_take(ledger, "queries/pairs.sql", &q, err);
 
     *out = NULL;
     *count = 0;

@@ -11,6 +11,8 @@ struct td_ledger {
     struct td_sql *sql;
     int depth;       /* transactions begun and not yet committed */
     int64_t touched; /* pair whose sums this transaction has already declared out of date */
+    bool batching;   /* a transaction of the working tables alone is open */
+    int batched;     /* writes in it */
     int64_t lists;   /* job lists made so far: each has its number */
     /* Texts of the last td_ledger_file() and td_work_entry(), and paths on their way through td_work_evidence(). */
     struct td_buf file_texts, entry_texts;
@@ -21,7 +23,15 @@ struct td_ledger {
 int td_ledger_migrate(struct td_sql *sql, struct td_error *err);
 
 /* --- transactions.c ---------------------------------------------------------------------------------- */
-/* Take a statement that writes to the ledger. Fails when the transaction it would belong to is gone. */
+/*
+ * Statements are taken by what they touch. A commit costs more than a row even in the working tables, so writes to
+ * these gather in a transaction of their own, which locks nothing in the ledger. It ends when it has grown, and before
+ * anything touches the ledger: a reader must not keep a view of it longer than its one statement.
+ */
+int td_work_take(struct td_ledger *ledger, const char *name, struct td_sql_stmt **out, struct td_error *err);
+/* One that reads the ledger. */
+int td_ledger_take(struct td_ledger *ledger, const char *name, struct td_sql_stmt **out, struct td_error *err);
+/* One that writes to the ledger. Fails when the transaction it would belong to is gone. */
 int td_write_take(struct td_ledger *ledger, const char *name, struct td_sql_stmt **out, struct td_error *err);
 /* What one function writes stands between td_ledger_begin() and this: `rc` of the work decides, and is returned unless
  * the commit fails. */

@@ -107,7 +107,7 @@ static int mark_cut_off(struct td_ledger *ledger, int64_t run, struct td_error *
 
 static int mark_all_cut_off(struct td_ledger *ledger, int64_t pair, int *count, struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
-    int rc = td_sql_take(ledger->sql, "queries/runs_open.sql", &q, err);
+    int rc = td_ledger_take(ledger, "queries/runs_open.sql", &q, err);
 
     if (rc < 0)
         return rc;
@@ -177,7 +177,7 @@ static int read_incident(struct td_sql_stmt *q, struct td_incident *out, struct 
 int td_ledger_incidents(struct td_ledger *ledger, int64_t run,
                         int (*each)(void *ctx, const struct td_incident *incident), void *ctx, struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
-    int rc = td_sql_take(ledger->sql, "queries/incidents.sql", &q, err);
+    int rc = td_ledger_take(ledger, "queries/incidents.sql", &q, err);
 
     if (rc < 0)
         return rc;

@@ -22,7 +22,7 @@ int td_summary_spoil(struct td_ledger *ledger, int64_t pair, struct td_error *er
 static int count_files(struct td_ledger *ledger, const struct td_pair *pair, uint64_t *files, int64_t *oldest,
                        struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
-    int rc = td_sql_take(ledger->sql, "queries/sum_files.sql", &q, err);
+    int rc = td_ledger_take(ledger, "queries/sum_files.sql", &q, err);
 
     if (rc < 0)
         return rc;
@@ -42,7 +42,7 @@ static int count_files(struct td_ledger *ledger, const struct td_pair *pair, uin
 int td_summary_get(struct td_ledger *ledger, const struct td_pair *pair, uint64_t *files, int64_t *oldest,
                    bool *counted, struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
-    int rc = td_sql_take(ledger->sql, "queries/pair_summary.sql", &q, err);
+    int rc = td_ledger_take(ledger, "queries/pair_summary.sql", &q, err);
 
     if (rc < 0)
         return rc;

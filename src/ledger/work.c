@@ -15,7 +15,7 @@ int td_work_start(struct td_ledger *ledger, struct td_error *err) {
 
 int td_work_simply(struct td_ledger *ledger, const char *statement, struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
-    int rc = td_sql_take(ledger->sql, statement, &q, err);
+    int rc = td_work_take(ledger, statement, &q, err);
 
     return rc < 0 ? rc : td_sql_run(q, NULL, err);
 }
@@ -24,7 +24,7 @@ int td_work_simply(struct td_ledger *ledger, const char *statement, struct td_er
 
 int td_work_clear_side(struct td_ledger *ledger, enum td_side side, struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
-    int rc = td_sql_take(ledger->sql, "work/clear_side.sql", &q, err);
+    int rc = td_work_take(ledger, "work/clear_side.sql", &q, err);
 
     if (rc < 0)
         return rc;
@@ -34,7 +34,7 @@ int td_work_clear_side(struct td_ledger *ledger, enum td_side side, struct td_er
 
 int td_work_scan(struct td_ledger *ledger, enum td_side side, const struct td_entry *entry, struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
-    int rc = td_sql_take(ledger->sql, "work/scan.sql", &q, err);
+    int rc = td_work_take(ledger, "work/scan.sql", &q, err);
 
     if (rc < 0)
         return rc;
@@ -111,7 +111,7 @@ int td_work_followers(struct td_ledger *ledger, const char *leader, int (*each)(
 int td_work_testify(struct td_ledger *ledger, const char *path, enum td_side side, int error, bool changing,
                     const uint8_t hash[TD_HASH_LEN], struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
-    int rc = td_sql_take(ledger->sql, "work/testify.sql", &q, err);
+    int rc = td_work_take(ledger, "work/testify.sql", &q, err);
 
     if (rc < 0)
         return rc;
@@ -150,7 +150,7 @@ int td_work_evidence(struct td_ledger *ledger, const char *path, struct td_work_
 
 int td_work_drop_evidence(struct td_ledger *ledger, const char *path, struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
-    int rc = td_sql_take(ledger->sql, "work/drop_evidence.sql", &q, err);
+    int rc = td_work_take(ledger, "work/drop_evidence.sql", &q, err);
 
     if (rc < 0)
         return rc;

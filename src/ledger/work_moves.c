@@ -46,7 +46,7 @@ static void free_offer(struct offer *offer) {
 static int fill_table(struct td_ledger *ledger, const char *statement, enum td_action action, const int64_t *pair,
                       struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
-    int rc = td_sql_take(ledger->sql, statement, &q, err);
+    int rc = td_ledger_take(ledger, statement, &q, err);
 
     if (rc < 0)
         return rc;
@@ -71,7 +71,7 @@ static int prepare(struct td_ledger *ledger, int64_t pair, struct td_error *err)
 /* A statement on one operation, with a set of members where it wants one. */
 static int on_op(struct td_ledger *ledger, const char *statement, int64_t op, unsigned members, struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
-    int rc = td_sql_take(ledger->sql, statement, &q, err);
+    int rc = td_work_take(ledger, statement, &q, err);
 
     if (rc < 0)
         return rc;

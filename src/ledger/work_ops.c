@@ -4,7 +4,7 @@
 
 int td_work_add_op(struct td_ledger *ledger, const struct td_work_op *op, struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
-    int rc = td_sql_take(ledger->sql, "work/add_op.sql", &q, err);
+    int rc = td_work_take(ledger, "work/add_op.sql", &q, err);
 
     if (rc < 0)
         return rc;

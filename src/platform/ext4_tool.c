@@ -97,10 +97,12 @@ int td_ext4_make(const char *node, const struct td_ext4_format *format, struct t
     if (rc < 0)
         return rc;
     forget_partitions(node);
-    const char *argv[20] = {
-        "mkfs.ext4", "-F",         "-q", "-I",         "256", "-m", "0", "-E", "lazy_itable_init=0,lazy_journal_init=0",
-        "-U",        format->uuid, "-L", format->label};
-    size_t argc = 13;
+    /* Blocks of 4 KiB whatever the size: small ones have no room for long symlinks and attributes. */
+    const char *argv[20] = {"mkfs.ext4", "-F", "-q", "-b", "4096", "-I", "256", "-m", "0",
+                            "-E", "lazy_itable_init=0,lazy_journal_init=0", "-U", format->uuid, "-L", format->label};
+    size_t argc = 0;
+    while (argv[argc] != NULL)
+        argc++;
     if (format->large_files) {
         argv[argc++] = "-T";
         argv[argc++] = "largefile";

@@ -172,13 +172,25 @@ static void add_up(struct td_engine *engine) {
 #undef TD_MORE
 }
 
+static int flush_targets(struct td_engine *engine, struct td_error *err) {
+    for (int side = TD_A; side <= TD_B; side++)
+        if (engine->target[side] != NULL && engine->side[side].alive)
+            td_target_flush(engine->target[side]);
+    notice_losses(engine);
+    return td_engine_drain(engine, 0, err);
+}
+
 /* Deletions last; names before contents, so that content that moved is in place before anything is copied. */
 int td_engine_run_ops(struct td_engine *engine, struct td_error *err) {
     static const enum td_action order[] = {TD_ACT_MKDIR, TD_ACT_MOVE,       TD_ACT_COPY,  TD_ACT_SPECIAL,
                                            TD_ACT_LINK,  TD_ACT_ATTRIBUTES, TD_ACT_DELETE};
     int rc = 0;
-    for (size_t i = 0; i < sizeof order / sizeof *order && rc == 0; i++)
-        rc = run_action(engine, order[i], err);
+    for (size_t i = 0; i < sizeof order / sizeof *order && rc == 0; i++) {
+        if (order[i] == TD_ACT_DELETE) /* old names go only when their content is in place on every member */
+            rc = flush_targets(engine, err);
+        if (rc == 0)
+            rc = run_action(engine, order[i], err);
+    }
     td_engine_targets_stop(engine, rc != 0 && rc != -ECANCELED);
     notice_losses(engine);
     int drained = td_engine_drain(engine, 0, err);
@@ -268,6 +280,16 @@ static int failed(struct td_engine *engine, const struct td_op_done *done, struc
                               done->text != NULL ? done->text : strerror(done->error), err);
 }
 
+/* What is counted is files: a directory that was renamed leaves nothing behind but names. */
+static int deleted(struct td_engine *engine, const struct td_op_done *done, struct td_counts *tally, struct td_error *err) {
+    struct td_file gone;
+    int rc = td_ledger_file(engine->ledger, engine->pair, done->path, &gone, err);
+    bool directory = rc == 0 && S_ISDIR(gone.entry.mode);
+    tally->deleted += done->kept && !directory;
+    rc = td_ledger_drop_file(engine->ledger, engine->pair, done->path, err);
+    return rc == -ENOENT ? 0 : rc;
+}
+
 int td_engine_op_done(struct td_engine *engine, const struct td_message *message, struct td_error *err) {
     const struct td_op_done *done = &message->op;
     enum td_why why = (enum td_why)(done->id & ((1 << WHY_BITS) - 1));
@@ -300,9 +322,7 @@ int td_engine_op_done(struct td_engine *engine, const struct td_message *message
         tally->updated++;
         return 0; /* the ledger takes new times and modes when the source's content has been read */
     case TD_ACT_DELETE:
-        tally->deleted += done->kept;
-        rc = td_ledger_drop_file(engine->ledger, engine->pair, done->path, err);
-        return rc == -ENOENT ? 0 : rc;
+        return deleted(engine, done, tally, err);
     default:
         return 0;
     }

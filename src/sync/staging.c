@@ -238,8 +238,9 @@ static int td_sweep_name(int store, int staging, const char *name) {
     return td_remove_tree(staging, name, &removed);
 }
 
-/* One scan over the directory. The count of what was taken out of it, or a negative errno. */
-static int td_sweep_scan(int store, int staging, struct td_error *err) {
+/* One scan over the directory. What does not go is noted in err and passed over: what goes makes room for it. The count
+ * of what was taken out, or a negative errno. */
+static int td_sweep_scan(int store, int staging, int *stays, struct td_error *err) {
     int fd = openat(staging, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     if (!dir) {
@@ -248,20 +249,22 @@ static int td_sweep_scan(int store, int staging, struct td_error *err) {
             close(fd);
         return td_fail(err, code, "cannot read the staging directory");
     }
-    int rc = 0, count = 0;
+    int count = 0;
     struct dirent *entry;
-    while (rc == 0 && (errno = 0, entry = readdir(dir))) {
+    *stays = 0;
+    while ((errno = 0, entry = readdir(dir))) {
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
-        rc = td_sweep_name(store, staging, entry->d_name);
+        int rc = td_sweep_name(store, staging, entry->d_name);
         if (rc < 0)
-            rc = td_fail(err, -rc, "cannot remove %s from the staging directory", entry->d_name);
-        count++;
+            *stays = td_fail(err, -rc, "cannot remove %s from the staging directory", entry->d_name);
+        else
+            count++;
     }
-    if (rc == 0 && errno != 0)
-        rc = td_fail(err, errno, "cannot read the staging directory");
+    if (errno != 0)
+        count = td_fail(err, errno, "cannot read the staging directory");
     closedir(dir);
-    return rc < 0 ? rc : count;
+    return count;
 }
 
 int td_staging_sweep(int store, uint64_t *removed, struct td_error *err) {
@@ -272,8 +275,8 @@ int td_staging_sweep(int store, uint64_t *removed, struct td_error *err) {
     TD_AUTOCLOSE int staging = openat(store, TD_STAGING, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (staging < 0)
         return errno == ENOENT ? 0 : td_fail(err, errno, "cannot open the staging directory");
-    int rc;
-    while ((rc = td_sweep_scan(store, staging, err)) > 0)
+    int rc, stays = 0;
+    while ((rc = td_sweep_scan(store, staging, &stays, err)) > 0)
         *removed += (uint64_t)rc;
-    return rc;
+    return rc < 0 ? rc : stays;
 }

@@ -108,7 +108,7 @@ struct td_target {
     pthread_cond_t wake;  /* something came into the queue, or the end */
     pthread_cond_t moved; /* something left the queue, a flush is done, or the state changed */
     struct td_packet *first, **last;
-    size_t queued; /* sum of the costs */
+    size_t queued;           /* sum of the costs */
     uint64_t asked, flushed; /* tickets of flushes */
     bool ending;
     enum td_target_state state;
@@ -135,7 +135,7 @@ struct td_target {
 
 /* queue: called by anybody */
 void td_queue_push(struct td_target *target, struct td_packet *packet); /* blocks while full; takes it over */
-struct td_packet *td_queue_pop(struct td_target *target);                /* worker; NULL: the end */
+struct td_packet *td_queue_pop(struct td_target *target);               /* worker; NULL: the end */
 
 /* room: worker only */
 bool td_errno_is_lost(int errnum);

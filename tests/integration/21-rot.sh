@@ -8,11 +8,13 @@ SRC=$T/mnt/array/src
 
 mount_array() { mount -o loop "$ARRAY" "$T/mnt/array"; }
 flip_source() { # flip_source PATH [BYTE]: no time, no size changes
-    local before
+    local before was
     before=$(stat -c '%s %y %z' "$SRC/$1")
+    was=$(hash_in "$1")
     umount "$T/mnt/array"
-    flip "$ARRAY" "src/$1" "${2:-0}"
+    flip "$ARRAY" "src/$1" "${2:-0}" || flunk "(finding the blocks of $1 in the source)"
     mount_array
+    [[ $(hash_in "$1") != "$was" ]] || flunk "(a bit is flipped in the source's $1)"
     equal "(the flip in the source's $1 shows in no time)" "$before" "$(stat -c '%s %y %z' "$SRC/$1")"
 }
 on_disk() { # on_disk IMAGE COMMAND...: with $MNT writable, as somebody does it by hand
@@ -82,7 +84,7 @@ equal "rot on both disks: one mail" 1 "$(mails)"
 check "rot on both disks: the mail names file and member" grep -rq 'M/big.bin.*member B' "$MAILS"
 check "rot on both disks: the mail's subject" grep -rqi '^Subject: .*M.*rot' "$MAILS"
 td info
-matches "rot on both disks: --info flags it" '^M +!' "$(sed -n 2p "$OUT")"
+matches "rot on both disks: --info flags it" '^M *!' "$(sed -n 2p "$OUT")"
 undock
 equal "rot on both disks: the bad bytes are in A's quarantine" "$(flipped "$SRC/docs/t1.txt" 0)" "$(quarantined "$A" docs/t1.txt)"
 equal "rot on both disks: and in B's" "$(flipped "$SRC/big.bin" 1000)" "$(quarantined "$B" big.bin)"

@@ -12,13 +12,13 @@
 #include <stddef.h>
 
 struct member {
-    char dir[64];    /* temporary directory; holds the image and the mount point */
-    int mounted;     /* root of the filesystem */
-    int collection;  /* M/ on it */
-    int store;       /* .twindock/ on it */
+    char dir[64];   /* temporary directory; holds the image and the mount point */
+    int mounted;    /* root of the filesystem */
+    int collection; /* M/ on it */
+    int store;      /* .twindock/ on it */
 };
 
-bool member_possible(void); /* root, with a mount namespace; call once per program, before any thread */
+bool member_possible(void);              /* root, with a mount namespace; call once per program, before any thread */
 int member_run(const char *const *argv); /* fork, exec, wait: the exit status */
 void member_make(struct member *member, unsigned megabytes);
 void member_make_from(struct member *member, const char *image); /* mounts a copy of another member's image */

@@ -61,8 +61,8 @@ static int tear_down(void **state) {
             skip();                                                                                                    \
     } while (0)
 
-static enum td_copy_status copy_both(struct bench *bench, int root, int64_t id, const char *path,
-                                     const uint8_t *expect, struct td_copy_read *read) {
+static enum td_copy_status copy_both(struct bench *bench, int root, int64_t id, const char *path, const uint8_t *expect,
+                                     struct td_copy_read *read) {
     struct td_op op = {.id = id, .action = TD_ACT_COPY, .path = path};
     enum td_copy_status status = td_target_copy(bench->target, 2, root, &op, expect, read);
     td_target_flush(bench->target[0]);

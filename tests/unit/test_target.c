@@ -139,7 +139,6 @@ enum kind { NOTHING, FILE_, DIR_, SYMLINK, FIFO, LINKED, KINDS };
 static const mode_t modes[KINDS] = {0, S_IFREG, S_IFDIR, S_IFLNK, S_IFIFO, S_IFREG};
 
 static void make_kind(int root, const char *path, enum kind kind, const char *text) {
-    TD_AUTOFREE char *inner = NULL;
     switch (kind) {
     case FILE_:
     case LINKED:
@@ -481,7 +480,7 @@ static void deep_paths_and_long_names(void **state) {
     char name[256];
     memset(name, 'n', 255);
     name[255] = '\0';
-    TD_AUTOFREE char *deep = malloc(40 * 256);
+    TD_AUTOFREE char *deep = malloc(40 * 256 + 1);
     assert_non_null(deep);
     deep[0] = '\0';
     for (int i = 0; i < 40; i++)
