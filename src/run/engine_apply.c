@@ -84,38 +84,66 @@ static int enter_copied(struct td_engine *engine, const struct td_op *op, unsign
     return rc != 0 ? rc : td_ledger_put_file(engine->ledger, engine->pair, &file, err);
 }
 
-/* Copy one file to the given members. Failing to read it is an incident, not an error. */
+/*
+ * What may be copied. From the other member: nothing but what the ledger knows. From the source: a file whose size and times
+ * are the ledger's must also have the ledger's content, or it has rotted, and no good copy may be made of that.
+ */
+static bool must_match(const struct td_work_op *work, const struct td_entry *now, const struct td_file *known) {
+    if (!known->has_hash)
+        return false;
+    if (work->origin != TD_SOURCE)
+        return true;
+    return now->size == known->entry.size && td_same_time(&now->mtime, &known->entry.mtime) &&
+           (known->held || td_same_time(&now->ctime, &known->entry.ctime));
+}
+
+/* The source's bytes are not the ledger's: it has to be read again, and judged, whatever was proven in this cycle. */
+static int distrust_source(struct td_engine *engine, const char *path, struct td_file *known, struct td_error *err) {
+    known->entry.path = path;
+    known->cycle[TD_SOURCE] = 0;
+    int rc = td_engine_write(engine, err);
+    return rc != 0 ? rc : td_ledger_put_file(engine->ledger, engine->pair, known, err);
+}
+
+/* Reading a file failed, or what was read must not be believed: that is an incident, not an error. */
+static int not_copied(struct td_engine *engine, const struct td_work_op *work, enum td_copy_status status, int error,
+                      struct td_file *known, struct td_error *err) {
+    if (status == TD_COPY_UNREADABLE && error == ENOENT)
+        return 0; /* deleted since the walk: the next run sees it gone */
+    if (status == TD_COPY_UNREADABLE)
+        return td_engine_incident(engine, TD_INCIDENT_UNREADABLE, TD_CAUSE_READ_ERROR, work->path, work->origin,
+                                  strerror(error), err);
+    if (status == TD_COPY_CHANGING)
+        return td_engine_incident(engine, TD_INCIDENT_UNREADABLE, TD_CAUSE_CHANGING, work->path, TD_SOURCE, NULL, err);
+    if (work->origin == TD_SOURCE)
+        return distrust_source(engine, work->path, known, err);
+    return td_engine_incident(engine, TD_INCIDENT_UNREADABLE, TD_CAUSE_LOST, work->path, work->origin, NULL, err);
+}
+
 static int copy_file(struct td_engine *engine, const struct td_work_op *work, const struct td_op *op, struct td_error *err) {
     struct td_target *targets[2];
+    struct td_copy_read read = {0};
+    struct td_file known;
     int count = 0;
     for (int side = TD_A; side <= TD_B; side++)
         if ((work->members & TD_SIDE_BIT(side)) != 0 && engine->side[side].alive)
             targets[count++] = engine->target[side];
     if (count == 0)
         return 0;
-    if (work->size >= LARGE_FILE) {
-        int rc = td_engine_tick(engine, true, err);
-        if (rc != 0)
-            return rc;
-    }
-    struct td_copy_read read = {0};
-    const uint8_t *expect = NULL;
-    struct td_file known;
-    if (work->origin != TD_SOURCE) { /* from the other member: nothing but what the ledger knows may travel */
-        if (td_ledger_file(engine->ledger, engine->pair, op->path, &known, err) != 0 || !known.has_hash)
-            return 0;
-        expect = known.hash;
-    }
+    int rc = work->size >= LARGE_FILE ? td_engine_tick(engine, true, err) : 0;
+    if (rc != 0)
+        return rc;
+    rc = td_ledger_file(engine->ledger, engine->pair, op->path, &known, err);
+    if (rc == -ENOENT)
+        known = (struct td_file){0};
+    else if (rc != 0)
+        return rc;
+    if (work->origin != TD_SOURCE && !known.has_hash)
+        return 0;
+    const uint8_t *expect = must_match(work, op->entry, &known) ? known.hash : NULL;
     enum td_copy_status status = td_target_copy(targets, count, engine->side[work->origin].root, op, expect, &read);
-    if (status == TD_COPY_UNREADABLE && read.error == ENOENT)
-        return 0; /* deleted since the walk: the next run sees it gone */
-    if (status == TD_COPY_UNREADABLE)
-        return td_engine_incident(engine, TD_INCIDENT_UNREADABLE, TD_CAUSE_READ_ERROR, op->path, work->origin,
-                                  strerror(read.error), err);
-    if (status == TD_COPY_CHANGING)
-        return td_engine_incident(engine, TD_INCIDENT_UNREADABLE, TD_CAUSE_CHANGING, op->path, TD_SOURCE, NULL, err);
-    if (status == TD_COPY_MISMATCH)
-        return td_engine_incident(engine, TD_INCIDENT_UNREADABLE, TD_CAUSE_LOST, op->path, work->origin, NULL, err);
+    if (status != TD_COPY_READ)
+        return not_copied(engine, work, status, read.error, &known, err);
     return work->origin == TD_SOURCE ? enter_copied(engine, op, work->members, &read, err) : 0;
 }
 

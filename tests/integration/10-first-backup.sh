@@ -73,7 +73,7 @@ small_tree
 "$HERE/hostile-tree" "$SRC"
 sync -f "$SRC" # so that its blocks are allocated and can be compared
 count_files() { # NAMES of regular files; FILES: the same with hard links counted once
-    "$COMPARE" stamp "$SRC" | awk '$(NF - 3) ~ /^0o10/ { print $(NF - 7) }' >"$T/inodes"
+    "$COMPARE" stamp "$SRC" | awk '$(NF - 3) ~ /^0o10....$/ { print $(NF - 7) }' >"$T/inodes"
     NAMES=$(wc -l <"$T/inodes") FILES=$(sort -u "$T/inodes" | wc -l)
 }
 count_files

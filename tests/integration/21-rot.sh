@@ -12,6 +12,7 @@ flip_source() { # flip_source PATH [BYTE]: no time, no size changes
     before=$(stat -c '%s %y %z' "$SRC/$1")
     was=$(hash_in "$1")
     umount "$T/mnt/array"
+    released "$ARRAY"
     flip "$ARRAY" "src/$1" "${2:-0}" || flunk "(finding the blocks of $1 in the source)"
     mount_array
     [[ $(hash_in "$1") != "$was" ]] || flunk "(a bit is flipped in the source's $1)"
@@ -23,6 +24,7 @@ on_disk() { # on_disk IMAGE COMMAND...: with $MNT writable, as somebody does it 
     mount -o loop "$image" "$MNT" || return 99
     "$@"; status=$?
     umount "$MNT"
+    released "$image"
     return $status
 }
 hash_on() { mounted "$1" sha256sum "$MNT/M/$2" | cut -d' ' -f1; } # hash_on IMAGE PATH

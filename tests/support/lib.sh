@@ -78,8 +78,11 @@ mounted() {
     mount -o ro,loop "$image" "$MNT" || return 99
     "$@"; status=$?
     umount "$MNT"
+    released "$image"
     return $status
 }
+# Wait until an unmounted image is let go: another program's mount namespace may have a copy of the mount for a moment.
+released() { local i; for i in $(seq 200); do [[ -z $(losetup -j "$1") ]] && return 0; sleep 0.05; done; return 1; }
 
 # --- configuration and the program --------------------------------------------------------------------------------
 

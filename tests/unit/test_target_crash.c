@@ -192,12 +192,15 @@ struct scene {
     struct member member;
     char path[64];
     int source;
+    struct member cut; /* what a power cut has left of the member */
+    bool is_cut;
 };
 
 static int set_up(void **state) {
     static struct scene scene;
     if (!possible)
         return 0;
+    scene.is_cut = false;
     member_make(&scene.member, 32);
     scene.source = scratch_make(scene.path);
     for (size_t i = 0; i < STEPS; i++)
@@ -211,6 +214,8 @@ static int tear_down(void **state) {
     td_sys = td_libc;
     if (!scene)
         return 0;
+    if (scene->is_cut)
+        member_free(&scene->cut);
     scratch_remove(scene->path, scene->source);
     member_free(&scene->member);
     return 0;
@@ -445,11 +450,12 @@ static void without_power_at_any_moment(void **state) {
         (void)killed_run(scene, round, 5000 + (long)(seed >> 8) % 80000, done);
         for (int i = 0; i < FILES; i++)
             reported += done[i];
-        struct member cut;
-        member_make_from(&cut, image); /* replays the journal, as after a power cut */
-        assert_versions(cut.collection, before, round, done, now);
-        assert_int_equal(td_staging_sweep(cut.store, NULL, NULL), 0);
-        member_free(&cut);
+        member_make_from(&scene->cut, image); /* replays the journal, as after a power cut */
+        scene->is_cut = true;
+        assert_versions(scene->cut.collection, before, round, done, now);
+        assert_int_equal(td_staging_sweep(scene->cut.store, NULL, NULL), 0);
+        scene->is_cut = false;
+        member_free(&scene->cut);
         put_version(scene->source, 0); /* back to the beginning */
         assert_true(killed_run(scene, 1000 + round, 0, done));
     }

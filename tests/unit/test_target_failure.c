@@ -1,23 +1,17 @@
 /* What a target does when the member fails under it: full, lost, lying, killed, without power. */
 #include "member.h"
 
-#include "twindock/base/beneath.h"
-#include "twindock/base/cleanup.h"
-#include "twindock/base/clock.h"
 #include "twindock/base/sys.h"
 #include "twindock/sync/history.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>

@@ -11,8 +11,8 @@
  * given up: what is staged by then is still put in its place if that can be done.
  *
  * Errors of single files (a name that is too long, attributes that the filesystem refuses, a copy read back different)
- * are reported for their operation alone. Operations take effect in the order in which they were queued; failures may be
- * reported out of order.
+ * are reported for their operation alone. Operations take effect in the order in which they were queued; failures may
+ * be reported out of order.
  *
  * A MOVE links its old path into staging when it arrives and is carried out with its batch, so moves that follow on one
  * another may swap or form chains in any order. They must come before the copies and deletions that would do away with

@@ -1,0 +1,124 @@
+#!/usr/bin/env bash
+# A run that is killed at any moment leaves every path whole, nothing mounted, and the next run goes on from there.
+source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
+
+KILLS=${KILLS:-200}
+SEED=${SEED:-1}
+RANDOM=$SEED
+export MNT=$T/mnt/m
+REC=$T/record
+
+start() { "$TWINDOCK" run -c "$CONF" "$@" >"$OUT" 2>"$ERR" & RUN=$!; }
+now() { date +%s%3N; }
+nap() { sleep "$(($1 / 1000)).$(printf %03d $(($1 % 1000)))"; } # milliseconds
+change() { # change N: of the N-th kind; what comes of it is on record
+    "$HERE/mutate-tree" "$SRC" $((SEED * 1000 + $1)) 4 small >>"$T/mutations"
+    case $(($1 % 5)) in
+    0) printf '%s' "$1" | dd of="$SRC/large.bin" bs=1 seek=$(($1 * 90001)) conv=notrunc status=none ;;
+    2) [[ -e $SRC/large.bin ]] && mv "$SRC/large.bin" "$SRC/large.other" && cp -p "$SRC/large.other" "$SRC/large.bin" ;;
+    3) rm -f "$SRC/large.other" ;;
+    esac
+    "$HERE/tree-record" "$REC" note "$SRC"
+}
+whole() { # whole IMAGE: a copy of it, its journal replayed, holds nothing but good paths
+    local status
+    cp --sparse=always "$1" "$T/copy.img"
+    e2fsck -p "$T/copy.img"
+    [[ $? -lt 4 ]] || return 1
+    mount -o loop "$T/copy.img" "$MNT" || return 1
+    "$HERE/tree-record" "$REC" check "$MNT/M"; status=$?
+    umount "$MNT"
+    released "$T/copy.img"
+    return $status
+}
+left_open() { ledger 'SELECT count(*) FROM run WHERE ended IS NULL'; }
+staged() { mounted "$1" find "$MNT/.twindock/staging" -mindepth 1; }
+
+mkdir -p "$MNT" "$SRC/photos/a/b" "$SRC/docs"
+for i in $(seq 30); do head -c $((i * 3001)) /dev/urandom >"$SRC/photos/a/p$i"; echo "text $i" >"$SRC/docs/t$i"; done
+head -c 20000000 /dev/urandom >"$SRC/large.bin"
+claim_slots
+configure '' 'max_delete = 100%
+max_change = 100%'
+new_pair 128M
+td_is 0 "first run" run
+"$HERE/tree-record" "$REC" settled "$SRC"
+change 0
+began=$(now)
+td_is 0 "a run to measure" run
+LENGTH=$(($(now) - began))
+"$HERE/tree-record" "$REC" settled "$SRC"
+echo "# a run takes $LENGTH ms"
+
+killed=0 held=0
+for n in $(seq "$KILLS"); do
+    change "$n"
+    start
+    nap $((RANDOM % (LENGTH * 5 / 4 + 1)))
+    kill -9 "$RUN" 2>/dev/null
+    { wait "$RUN"; } 2>/dev/null
+    status=$?
+    [[ $status = 137 ]] && killed=$((killed + 1))
+    [[ $status = 137 || $status = 0 ]] || flunk "kill $n: the run ended by itself with $status"
+    grep -qF "$T" /proc/self/mounts && held=$((held + 1))
+    undock
+    released "$A" && released "$B" || held=$((held + 1))
+    [[ $((n % 10)) = 0 ]] || { dock "$A" "$B"; continue; }
+
+    before=$FAILED
+    check "after kill $n: every path on A is whole" whole "$A"
+    check "after kill $n: every path on B is whole" whole "$B"
+    dock "$A" "$B"
+    open=$(left_open)
+    how=$([[ $((n % 20)) = 0 ]] && echo --json)
+    td_is 0 "after kill $n: the next run ends well" run $how
+    if [[ $open != 0 && -n $how ]]; then
+        equal "after kill $n: and says what was before it, in JSON" true "$(json after_interrupted)"
+    elif [[ $open != 0 ]]; then
+        check "after kill $n: and says what was before it" grep -q 'cut off' "$OUT"
+    fi
+    equal "after kill $n: no run is left open in the ledger" 0 "$(left_open)"
+    undock
+    check "after kill $n: A equals the source" same_tree "$A"
+    check "after kill $n: B equals the source" same_tree "$B"
+    equal "after kill $n: no staging is left" '' "$(staged "$A")$(staged "$B")"
+    "$HERE/tree-record" "$REC" settled "$SRC"
+    dock "$A" "$B"
+    [[ $FAILED = "$before" ]] || break
+done
+equal "nothing was left mounted, no device held" 0 "$held"
+matches "most of the runs were really killed ($killed of $KILLS)" '^1$' "$((killed * 2 > KILLS))"
+check "the ledger calls them interrupted" test "$(ledger "SELECT count(*) FROM run WHERE result = 'interrupted'")" -gt $((KILLS / 5))
+check "nothing was called rotten on the way" test "$(ledger "SELECT count(*) FROM incident WHERE cause IN ('backup-rot', 'source-rot')")" = 0
+undock
+check "the manifest holds on A" manifest_holds "$A"
+check "the manifest holds on B" manifest_holds "$B"
+dock "$A" "$B"
+
+# --- signals ------------------------------------------------------------------------------------------------------
+
+for signal in TERM INT HUP; do
+    number=$(kill -l $signal)
+    for try in 1 2 3 4 5 6 7 8 9 10; do # until it catches a run at work
+        head -c 20000000 /dev/urandom >"$SRC/large.bin"
+        start --json
+        nap $((LENGTH / 2 / try))
+        kill -$signal "$RUN" 2>/dev/null
+        wait "$RUN"
+        status=$?
+        [[ $status = 0 ]] || break
+    done
+    equal "SIG$signal: exit code" $((128 + number)) "$status"
+    [[ -s $OUT ]] && equal "SIG$signal: result" interrupted "$(json result)"
+    equal "SIG$signal: in the ledger" "interrupted|$((128 + number))" "$(ledger 'SELECT result, exit FROM run ORDER BY id DESC LIMIT 1')"
+    equal "SIG$signal: it is ended" 0 "$(left_open)"
+    td info
+    matches "SIG$signal: --info flags it" 'M *!' "$(sed -n 2p "$OUT")"
+    td_is 0 "SIG$signal: the next run ends well" run --json
+    undock
+    check "SIG$signal: A equals the source" same_tree "$A"
+    check "SIG$signal: B equals the source" same_tree "$B"
+    equal "SIG$signal: no staging is left" '' "$(staged "$A")$(staged "$B")"
+    dock "$A" "$B"
+done
+finish

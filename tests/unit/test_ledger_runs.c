@@ -1,0 +1,385 @@
+/* ledger/ledger.h: runs, those that were cut off, incidents, mails, and the facts that --info is made from. */
+#include "twindock/base/buf.h"
+#include "twindock/base/cleanup.h"
+#include "twindock/ledger/ledger.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char file[PATH_MAX];
+static struct td_ledger *ledger;
+static struct td_pair pair;
+
+static int set_up(void **state) {
+    (void)state;
+    const char *tmp = getenv("TMPDIR");
+    snprintf(file, sizeof(file), "%s/twindock-runs-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+    int fd = mkstemp(file);
+    if (fd < 0 || close(fd) < 0 || td_ledger_open(file, &ledger, NULL) < 0)
+        return -1;
+    pair = (struct td_pair){.uuid = "18e61a61", .collection = "M", .members = {{.letter = 'A'}, {.letter = 'B'}}};
+    return td_ledger_add_pair(ledger, &pair, NULL);
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    td_ledger_close(ledger);
+    return unlink(file); /* the last one to close leaves nothing beside it */
+}
+
+static struct td_run begin(const char *command, int64_t started) {
+    struct td_run run = {.pair = pair.id, .started = started, .verdict = TD_OK};
+    struct td_error err = {0};
+    snprintf(run.collection, sizeof(run.collection), "M");
+    snprintf(run.uuid, sizeof(run.uuid), "18e61a61");
+    snprintf(run.dock, sizeof(run.dock), "server");
+    snprintf(run.command, sizeof(run.command), "%s", command);
+    snprintf(run.host, sizeof(run.host), "box");
+    if (td_ledger_run_begin(ledger, &run, &err) < 0)
+        fail_msg("%s", err.text);
+    return run;
+}
+
+static void end(struct td_run *run, enum td_result result, int exit, const char *a, const char *b) {
+    struct td_error err = {0};
+    run->ended = run->started + 60;
+    run->result = result;
+    run->exit = exit;
+    snprintf(run->state[TD_A], sizeof(run->state[TD_A]), "%s", a);
+    snprintf(run->state[TD_B], sizeof(run->state[TD_B]), "%s", b);
+    if (td_ledger_run_end(ledger, run, &err) < 0)
+        fail_msg("%s", err.text);
+}
+
+struct seen {
+    int count;
+    struct td_info_fact fact;
+    char reason[128];
+};
+
+static int see(void *ctx, const struct td_info_fact *fact) {
+    struct seen *seen = ctx;
+    if (strcmp(fact->pair.collection, "M") == 0) {
+        seen->fact = *fact;
+        snprintf(seen->reason, sizeof(seen->reason), "%s", fact->last.reason ? fact->last.reason : "(none)");
+    }
+    seen->count++;
+    return 0;
+}
+
+static struct seen info(void) {
+    struct seen seen = {0};
+    struct td_error err = {0};
+    if (td_ledger_info(ledger, see, &seen, &err) < 0)
+        fail_msg("%s", err.text);
+    return seen;
+}
+
+/* --- runs -------------------------------------------------------------------------------------------- */
+
+static void test_a_run_comes_back(void **state) {
+    (void)state;
+    struct td_run run = begin("run", 1000);
+    assert_true(run.id > 0);
+    run.verdict = TD_SWAPPED;
+    run.reason = strdup("Swap the two disks.");
+    run.counts = (struct td_counts){1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, UINT64_MAX};
+    run.after_interrupted = true;
+    snprintf(run.state[TD_SOURCE], sizeof(run.state[TD_SOURCE]), "ok");
+    end(&run, TD_RESULT_REFUSED, 2, "full", "absent");
+    free(run.reason);
+    struct seen seen = info();
+    const struct td_run *last = &seen.fact.last;
+    assert_int_equal(seen.count, 1);
+    assert_int_equal(last->id, run.id);
+    assert_int_equal(last->pair, pair.id);
+    assert_string_equal(last->collection, "M");
+    assert_string_equal(last->uuid, "18e61a61");
+    assert_string_equal(last->dock, "server");
+    assert_string_equal(last->command, "run");
+    assert_string_equal(last->host, "box");
+    assert_int_equal(last->started, 1000);
+    assert_int_equal(last->ended, 1060);
+    assert_int_equal(last->verdict, TD_SWAPPED);
+    assert_int_equal(last->result, TD_RESULT_REFUSED);
+    assert_int_equal(last->exit, 2);
+    assert_string_equal(seen.reason, "Swap the two disks.");
+    assert_memory_equal(&last->counts, &run.counts, sizeof(run.counts));
+    assert_string_equal(last->state[TD_SOURCE], "ok");
+    assert_string_equal(last->state[TD_A], "full");
+    assert_string_equal(last->state[TD_B], "absent");
+    assert_true(last->after_interrupted);
+    assert_false(seen.fact.running || seen.fact.interrupted);
+    struct td_run nobody = {.id = 4711};
+    assert_int_equal(td_ledger_run_end(ledger, &nobody, NULL), -ENOENT);
+}
+
+static void test_a_run_without_a_pair(void **state) {
+    (void)state;
+    struct td_run run = {.command = "run", .verdict = TD_FOREIGN_DISK};
+    assert_int_equal(td_ledger_run_begin(ledger, &run, NULL), 0);
+    assert_true(run.started > 1000000000); /* filled in */
+    run.result = TD_RESULT_REFUSED;
+    assert_int_equal(td_ledger_run_end(ledger, &run, NULL), 0);
+    assert_int_equal(info().fact.last.id, 0); /* no pair's */
+    int count = -1;
+    assert_int_equal(td_ledger_run_interrupted(ledger, 0, &count, NULL), 0);
+    assert_int_equal(count, 0);
+}
+
+static void test_progress(void **state) {
+    (void)state;
+    struct td_run run = begin("run", 1000);
+    assert_int_equal(td_ledger_run_progress(ledger, run.id, "prove", 5, UINT64_C(1) << 41, NULL), 0);
+    assert_int_equal(td_ledger_run_progress(ledger, 4711, "prove", 5, 6, NULL), -ENOENT);
+    struct seen seen = info();
+    assert_true(seen.fact.running);
+    assert_false(seen.fact.interrupted);
+    assert_string_equal(seen.fact.phase, "prove");
+    assert_true(seen.fact.done == 5 && seen.fact.all == UINT64_C(1) << 41);
+    assert_int_equal(seen.fact.last.id, 0);
+    int count = -1; /* a living run is left alone */
+    assert_int_equal(td_ledger_run_interrupted(ledger, pair.id, &count, NULL), 0);
+    assert_int_equal(count, 0);
+    end(&run, TD_RESULT_DONE, 0, "ok", "ok");
+    assert_false(info().fact.running);
+}
+
+/* A process that begins a run and is killed in it. */
+static void run_and_die(void) {
+    int pipes[2];
+    assert_int_equal(pipe(pipes), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct td_ledger *own;
+        struct td_run run = {.pair = pair.id, .command = "run", .collection = "M", .verdict = TD_OK, .started = 2000};
+        if (td_ledger_open(file, &own, NULL) == 0 && td_ledger_run_begin(own, &run, NULL) == 0 &&
+            write(pipes[1], "", 1) == 1)
+            for (;;)
+                pause();
+        _exit(1);
+    }
+    char c;
+    close(pipes[1]);
+    assert_int_equal(read(pipes[0], &c, 1), 1);
+    close(pipes[0]);
+    assert_true(info().fact.running);
+    kill(pid, SIGKILL);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static void test_a_run_that_was_cut_off(void **state) {
+    (void)state;
+    struct td_run good = begin("run", 1000);
+    end(&good, TD_RESULT_DONE, 0, "ok", "ok");
+    run_and_die();
+    struct seen seen = info(); /* seen without being marked: --info writes nothing */
+    assert_false(seen.fact.running);
+    assert_true(seen.fact.interrupted);
+    assert_int_equal(seen.fact.last.id, good.id);
+    int count = -1;
+    struct td_run next = begin("run", 3000);
+    assert_int_equal(td_ledger_run_interrupted(ledger, pair.id + 1, &count, NULL), 0);
+    assert_int_equal(count, 0); /* another pair's */
+    assert_int_equal(td_ledger_run_interrupted(ledger, pair.id, &count, NULL), 0);
+    assert_int_equal(count, 1);
+    assert_int_equal(td_ledger_run_interrupted(ledger, pair.id, &count, NULL), 0);
+    assert_int_equal(count, 0);
+    seen = info();
+    assert_true(seen.fact.running);
+    assert_false(seen.fact.interrupted);
+    assert_int_equal(seen.fact.last.result, TD_RESULT_INTERRUPTED);
+    assert_int_equal(seen.fact.last_backup, 1000);
+    end(&next, TD_RESULT_DONE, 0, "ok", "ok");
+    seen = info();
+    assert_false(seen.fact.interrupted);
+    assert_int_equal(seen.fact.last.id, next.id);
+}
+
+/* --- incidents and mails ----------------------------------------------------------------------------- */
+
+static int collect(void *ctx, const struct td_incident *incident) {
+    struct td_buf *out = ctx;
+    td_buf_printf(out, "%s/%s/%s/%c/%s;", td_incident_names[incident->kind], td_cause_names[incident->cause],
+                  incident->path, incident->member ? incident->member : '-', incident->detail ? incident->detail : "-");
+    return 0;
+}
+
+static int stop(void *ctx, const struct td_incident *incident) {
+    (void)incident;
+    ++*(int *)ctx;
+    return -ECANCELED;
+}
+
+static void test_incidents(void **state) {
+    (void)state;
+    struct td_run run = begin("run", 1000), other = begin("run", 1001);
+    const struct td_incident incidents[] = {
+        {TD_INCIDENT_REPAIRED, TD_CAUSE_BACKUP_ROT, "z/\xff", 'B', NULL},
+        {TD_INCIDENT_HELD, TD_CAUSE_SOURCE_ROT, "a/b", 0, NULL},
+        {TD_INCIDENT_UNREADABLE, TD_CAUSE_READ_ERROR, "a-b", 'A', "Input/output error"},
+        {TD_INCIDENT_NOTED, TD_CAUSE_EDITED_QUIETLY, "a/b", 0, NULL},
+    };
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(td_ledger_incident(ledger, run.id, &incidents[i], NULL), 0);
+    assert_int_equal(td_ledger_incident(ledger, other.id, &incidents[0], NULL), 0);
+    assert_int_equal(td_ledger_incident(ledger, 4711, &incidents[0], NULL), -ENOENT);
+    TD_AUTOBUF struct td_buf out = {0};
+    assert_int_equal(td_ledger_incidents(ledger, run.id, collect, &out, NULL), 0);
+    assert_string_equal(td_buf_text(&out), "unreadable/read-error/a-b/A/Input/output error;"
+                                           "held/source-rot/a/b/-/-;"
+                                           "noted/edited-mtime-kept/a/b/-/-;"
+                                           "repaired/backup-rot/z/\xff/B/-;");
+    int seen = 0;
+    assert_int_equal(td_ledger_incidents(ledger, run.id, stop, &seen, NULL), -ECANCELED);
+    assert_int_equal(seen, 1);
+}
+
+static void test_mail(void **state) {
+    (void)state;
+    struct td_run run = begin("run", 1000);
+    assert_int_equal(td_ledger_mail(ledger, run.id, "M: swapped", NULL, NULL), 0);
+    assert_int_equal(td_ledger_mail(ledger, run.id, "M: swapped", "sendmail: exit 75", NULL), 0);
+    assert_int_equal(td_ledger_mail(ledger, 0, "overdue", NULL, NULL), 0); /* about no run */
+    assert_int_equal(td_ledger_mail(ledger, 4711, "x", NULL, NULL), -ENOENT);
+}
+
+/* --- the facts of --info ----------------------------------------------------------------------------- */
+
+/* Which runs count as the last backup. */
+static void test_last_backup(void **state) {
+    (void)state;
+    static const struct {
+        const char *command;
+        enum td_result result;
+        int exit;
+        const char *a, *b;
+        bool counts;
+    } rows[] = {
+        {"run", TD_RESULT_DONE, 0, "ok", "ok", true},
+        {"run", TD_RESULT_DONE_UNPROVEN, 0, "unproven", "unproven", true},
+        {"run", TD_RESULT_DONE, 0, "ok", "unproven", true},
+        {"run", TD_RESULT_DONE, 5, "ok", "ok", false},
+        {"run", TD_RESULT_DONE, 3, "ok", "ok", false},
+        {"run", TD_RESULT_DONE, 0, "ok", "absent", false},
+        {"run", TD_RESULT_DONE, 0, "lost", "ok", false},
+        {"run", TD_RESULT_DONE, 4, "ok", "full", false},
+        {"run", TD_RESULT_REFUSED, 2, "", "", false},
+        {"run", TD_RESULT_FAILED, 6, "ok", "ok", false},
+        {"verify", TD_RESULT_DONE, 0, "ok", "ok", false},
+        {"enroll", TD_RESULT_DONE, 0, "ok", "ok", false},
+    };
+    int64_t expected = 0;
+    assert_int_equal(info().fact.last_backup, 0);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct td_run run = begin(rows[i].command, 1000 + (int64_t)i);
+        end(&run, rows[i].result, rows[i].exit, rows[i].a, rows[i].b);
+        if (rows[i].counts)
+            expected = run.started;
+        assert_int_equal(info().fact.last_backup, expected);
+        assert_int_equal(info().fact.last.id, run.id);
+    }
+}
+
+static void put(const char *path, int64_t a, int64_t b, bool has_hash) {
+    struct td_file f = {.entry = {.path = path, .mode = S_IFREG, .size = 1}, .has_hash = has_hash};
+    f.proven_at[TD_A] = a;
+    f.proven_at[TD_B] = b;
+    assert_int_equal(td_ledger_put_file(ledger, pair.id, &f, NULL), 0);
+}
+
+static void test_oldest_proof(void **state) {
+    (void)state;
+    struct seen seen = info();
+    assert_true(seen.fact.files == 0 && seen.fact.oldest_proof == 0);
+    put("x", 500, 400, true);
+    put("y", 600, 700, true);
+    put("directory", 0, 0, false); /* no content to prove */
+    seen = info();
+    assert_true(seen.fact.files == 2 && seen.fact.oldest_proof == 400);
+    struct td_run run = begin("run", 1000);
+    assert_int_equal(td_ledger_prove(ledger, pair.id, "x", TD_B, 9, 800, NULL), 0);
+    end(&run, TD_RESULT_DONE, 0, "ok", "ok"); /* keeps the sums */
+    seen = info();
+    assert_true(seen.fact.files == 2 && seen.fact.oldest_proof == 500);
+    put("z", 900, 0, true); /* after that they count anew */
+    seen = info();
+    assert_true(seen.fact.files == 3 && seen.fact.oldest_proof == 0);
+    assert_int_equal(td_ledger_drop_file(ledger, pair.id, "z", NULL), 0);
+    assert_int_equal(info().fact.oldest_proof, 500);
+}
+
+/* Sums that were kept are spoiled by any write, also one in the transaction in which they were kept. */
+static void test_sums_within_a_transaction(void **state) {
+    (void)state;
+    assert_int_equal(td_ledger_begin(ledger, NULL), 0);
+    put("x", 500, 400, true);
+    struct td_run run = begin("run", 1000);
+    end(&run, TD_RESULT_DONE, 0, "ok", "ok");
+    put("y", 300, 300, true);
+    assert_int_equal(td_ledger_commit(ledger, NULL), 0);
+    assert_int_equal(info().fact.oldest_proof, 300);
+    struct td_run again = begin("run", 2000);
+    end(&again, TD_RESULT_DONE, 0, "ok", "ok");
+    assert_int_equal(td_ledger_begin(ledger, NULL), 0);
+    put("z", 100, 100, true);
+    td_ledger_rollback(ledger);
+    assert_int_equal(info().fact.oldest_proof, 300);
+    put("z", 100, 100, true);
+    assert_int_equal(info().fact.oldest_proof, 100);
+}
+
+static void test_info_through_a_reader(void **state) {
+    (void)state;
+    struct td_pair other = {.uuid = "c54d93c9", .collection = "Tb", .members = {{.letter = 'A'}, {.letter = 0}}};
+    assert_int_equal(td_ledger_add_pair(ledger, &other, NULL), 0);
+    assert_int_equal(td_ledger_space(ledger, pair.id, UINT64_C(3) << 40, 66, NULL), 0);
+    assert_int_equal(td_ledger_space(ledger, 4711, 1, 1, NULL), -ENOENT);
+    struct td_run run = begin("run", 1000);
+    end(&run, TD_RESULT_DONE, 0, "ok", "ok");
+    put("x", 500, 400, true);
+    struct td_ledger *writer = ledger;
+    assert_int_equal(td_ledger_open_reader(file, &ledger, NULL), 0);
+    struct seen seen = info();
+    td_ledger_close(ledger);
+    ledger = writer;
+    assert_int_equal(seen.count, 2);
+    assert_true(seen.fact.used == UINT64_C(3) << 40 && seen.fact.free == 66);
+    assert_int_equal(seen.fact.last_backup, 1000);
+    assert_int_equal(seen.fact.oldest_proof, 400);
+    assert_string_equal(seen.reason, "(none)");
+    assert_string_equal(seen.fact.pair.uuid, "18e61a61");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(test_a_run_comes_back),
+        TEST(test_a_run_without_a_pair),
+        TEST(test_progress),
+        TEST(test_a_run_that_was_cut_off),
+        TEST(test_incidents),
+        TEST(test_mail),
+        TEST(test_last_backup),
+        TEST(test_oldest_proof),
+        TEST(test_sums_within_a_transaction),
+        TEST(test_info_through_a_reader),
+    };
+    return cmocka_run_group_tests_name("ledger runs", tests, NULL, NULL);
+}
