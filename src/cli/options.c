@@ -31,7 +31,8 @@ static void fill(struct option longs[OPTIONS], char shorts[3 * OPTIONS]) {
     shorts[at++] = ':'; /* we word the errors ourselves */
     for (int i = 0; td_cli_options[i].name != NULL; i++) {
         const struct td_cli_option *row = &td_cli_options[i];
-        longs[i] = (struct option){row->name, row->argument != NULL ? required_argument : no_argument, NULL, LONG_ONLY + i};
+        longs[i] =
+            (struct option){row->name, row->argument != NULL ? required_argument : no_argument, NULL, LONG_ONLY + i};
         if (row->letter == 0)
             continue;
         shorts[at++] = row->letter;

@@ -1,9 +1,9 @@
+#include "words.h"
+
 #include "twindock/base/escape.h"
 
 #include <inttypes.h>
 #include <string.h>
-
-#include "words.h"
 
 static void say(const struct td_words *w, const char *text) {
     td_buf_puts(w->out, text);

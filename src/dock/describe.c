@@ -1,10 +1,10 @@
+#include "words.h"
+
 #include "twindock/base/clock.h"
 #include "twindock/base/escape.h"
 
 #include <inttypes.h>
 #include <string.h>
-
-#include "words.h"
 
 const char *td_words_serial(const struct td_words *w, const struct td_pair *pair, int member) {
     const struct td_identity *enrolled = &pair->members[member].identity;

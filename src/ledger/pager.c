@@ -73,8 +73,8 @@ static int fill(struct td_pager *pager, struct td_error *err) {
     }
     pager->count = pager->next = 0;
     td_buf_clear(&pager->texts);
-    int rc = td_ledger_take(pager->ledger, pager->started ? "queries/files_after.sql" : "queries/files_first.sql", &q,
-                         err);
+    int rc =
+        td_ledger_take(pager->ledger, pager->started ? "queries/files_after.sql" : "queries/files_first.sql", &q, err);
     rc = rc < 0 ? rc : run_page(pager, q, err);
     if (rc < 0)
         return rc;

@@ -98,8 +98,21 @@ int td_ext4_make(const char *node, const struct td_ext4_format *format, struct t
         return rc;
     forget_partitions(node);
     /* Blocks of 4 KiB whatever the size: small ones have no room for long symlinks and attributes. */
-    const char *argv[20] = {"mkfs.ext4", "-F", "-q", "-b", "4096", "-I", "256", "-m", "0",
-                            "-E", "lazy_itable_init=0,lazy_journal_init=0", "-U", format->uuid, "-L", format->label};
+    const char *argv[20] = {"mkfs.ext4",
+                            "-F",
+                            "-q",
+                            "-b",
+                            "4096",
+                            "-I",
+                            "256",
+                            "-m",
+                            "0",
+                            "-E",
+                            "lazy_itable_init=0,lazy_journal_init=0",
+                            "-U",
+                            format->uuid,
+                            "-L",
+                            format->label};
     size_t argc = 0;
     while (argv[argc] != NULL)
         argc++;

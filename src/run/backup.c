@@ -163,8 +163,8 @@ static int come_to_verdict(struct td_backup *backup, struct td_error *err) {
     TD_AUTOBUF struct td_buf why = {0};
     bool dirty = false;
     unsigned all = TD_SIDE_BIT(TD_SOURCE) | TD_SIDE_BIT(TD_A) | TD_SIDE_BIT(TD_B);
-    if (backup->docking.judgement.verdict != TD_OK)
-        return refuse(backup, backup->docking.judgement.verdict, NULL);
+    if (backup->run.verdict != TD_OK)
+        return refuse(backup, backup->run.verdict, NULL);
     backup->source = td_source_open(backup->collection, &backup->docking.seen, &why, err);
     if (backup->source == -ENOENT)
         return refuse(backup, TD_SOURCE_MISSING, td_buf_text(&why));
@@ -231,7 +231,8 @@ static int take_stock(struct td_backup *backup, bool completed, struct td_error 
         size_t size = sizeof backup->run.state[side];
         if (td_docking_slot(&backup->docking, (enum td_side)side) == NULL)
             continue; /* absent */
-        int rc = td_ledger_unproven(backup->ledger, engine->pair, TD_SIDE_BIT(side), engine->cycle, &copies, &bytes, err);
+        int rc =
+            td_ledger_unproven(backup->ledger, engine->pair, TD_SIDE_BIT(side), engine->cycle, &copies, &bytes, err);
         if (rc != 0)
             return rc;
         backup->proven[side] = engine->side[side].alive && completed && copies == 0;

@@ -106,8 +106,8 @@ static int write_manifests(struct td_backup *backup, struct td_error *err) {
         struct td_error error = {0};
         if (!backup->engine.side[side].alive)
             continue;
-        int rc = td_manifest_begin(backup->docking.mounted[side].store, backup->collection->target, &manifests.member[side],
-                                   &error);
+        int rc = td_manifest_begin(backup->docking.mounted[side].store, backup->collection->target,
+                                   &manifests.member[side], &error);
         if (rc != 0)
             lose(backup, (enum td_side)side, rc, &error);
     }

@@ -88,8 +88,8 @@ static bool half_full(const struct td_observation *seen) {
     return seen->slots[TD_SLOT_SOURCE].present != seen->slots[TD_SLOT_DESTINATION].present;
 }
 
-int td_docking_look(struct td_docking *docking, struct td_ledger *ledger, enum td_look look, const struct td_policy *policy,
-                    struct td_error *err) {
+int td_docking_look(struct td_docking *docking, struct td_ledger *ledger, enum td_look look,
+                    const struct td_policy *policy, struct td_error *err) {
     int rc = 0;
     free(docking->pairs);
     docking->pairs = NULL;
@@ -186,7 +186,9 @@ int td_docking_unmount(struct td_docking *docking, enum td_side side, struct td_
     close_fd(&mounted->store);
     close_fd(&mounted->root);
     int rc = td_blockdev_wait_free(slot->fs.device.node, FREE_WITHIN_MS, err);
-    return synced == 0 ? rc : td_fail(err, synced, "cannot sync member %c on %s", side == TD_A ? 'A' : 'B', slot->fs.device.node);
+    return synced == 0
+               ? rc
+               : td_fail(err, synced, "cannot sync member %c on %s", side == TD_A ? 'A' : 'B', slot->fs.device.node);
 }
 
 void td_docking_close(struct td_docking *docking) {

@@ -50,7 +50,8 @@ static int note_progress(struct td_engine *engine, int64_t now, struct td_error 
     if (engine->run == 0 || now - engine->last_note_ns < NOTE_EVERY_NS)
         return 0;
     engine->last_note_ns = now;
-    return td_ledger_run_progress(engine->ledger, engine->run, engine->phase, engine->shown.done, engine->shown.all, err);
+    return td_ledger_run_progress(engine->ledger, engine->run, engine->phase, engine->shown.done, engine->shown.all,
+                                  err);
 }
 
 int td_engine_tick(struct td_engine *engine, bool force, struct td_error *err) {

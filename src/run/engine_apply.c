@@ -59,10 +59,10 @@ static int count_sides(unsigned members) {
     return __builtin_popcount(members);
 }
 
-/* The ledger takes a file as it has just been read from the source. Proofs of members that were not written stay when the
- * content is the one they were proven against. */
-static int enter_copied(struct td_engine *engine, const struct td_op *op, unsigned members, const struct td_copy_read *read,
-                        struct td_error *err) {
+/* The ledger takes a file as it has just been read from the source. Proofs of members that were not written stay when
+ * the content is the one they were proven against. */
+static int enter_copied(struct td_engine *engine, const struct td_op *op, unsigned members,
+                        const struct td_copy_read *read, struct td_error *err) {
     struct td_file file = {0}, old;
     int rc = td_ledger_file(engine->ledger, engine->pair, op->path, &old, err);
     if (rc != 0 && rc != -ENOENT)
@@ -85,8 +85,8 @@ static int enter_copied(struct td_engine *engine, const struct td_op *op, unsign
 }
 
 /*
- * What may be copied. From the other member: nothing but what the ledger knows. From the source: a file whose size and times
- * are the ledger's must also have the ledger's content, or it has rotted, and no good copy may be made of that.
+ * What may be copied. From the other member: nothing but what the ledger knows. From the source: a file whose size and
+ * times are the ledger's must also have the ledger's content, or it has rotted, and no good copy may be made of that.
  */
 static bool must_match(const struct td_work_op *work, const struct td_entry *now, const struct td_file *known) {
     if (!known->has_hash)
@@ -120,7 +120,8 @@ static int not_copied(struct td_engine *engine, const struct td_work_op *work, e
     return td_engine_incident(engine, TD_INCIDENT_UNREADABLE, TD_CAUSE_LOST, work->path, work->origin, NULL, err);
 }
 
-static int copy_file(struct td_engine *engine, const struct td_work_op *work, const struct td_op *op, struct td_error *err) {
+static int copy_file(struct td_engine *engine, const struct td_work_op *work, const struct td_op *op,
+                     struct td_error *err) {
     struct td_target *targets[2];
     struct td_copy_read read = {0};
     struct td_file known;
@@ -242,7 +243,8 @@ int td_engine_apply(struct td_engine *engine, struct td_error *err) {
 /* --- what has become durable --------------------------------------------------------------------------- */
 
 static int prove_now(struct td_engine *engine, const struct td_op_done *done, struct td_error *err) {
-    int rc = td_ledger_prove(engine->ledger, engine->pair, done->path, done->side, engine->cycle, td_wall_seconds(), err);
+    int rc =
+        td_ledger_prove(engine->ledger, engine->pair, done->path, done->side, engine->cycle, td_wall_seconds(), err);
     return rc == -ENOENT ? 0 : rc;
 }
 
@@ -309,7 +311,8 @@ static int failed(struct td_engine *engine, const struct td_op_done *done, struc
 }
 
 /* What is counted is files: a directory that was renamed leaves nothing behind but names. */
-static int deleted(struct td_engine *engine, const struct td_op_done *done, struct td_counts *tally, struct td_error *err) {
+static int deleted(struct td_engine *engine, const struct td_op_done *done, struct td_counts *tally,
+                   struct td_error *err) {
     struct td_file gone;
     int rc = td_ledger_file(engine->ledger, engine->pair, done->path, &gone, err);
     bool directory = rc == 0 && S_ISDIR(gone.entry.mode);

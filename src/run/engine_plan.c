@@ -50,8 +50,8 @@ static void count_for_brake(struct planning *planning, const struct td_row *row)
     }
 }
 
-static int add_step(struct td_engine *engine, const struct td_row *row, const struct td_plan_step *step, unsigned members,
-                    struct td_error *err) {
+static int add_step(struct td_engine *engine, const struct td_row *row, const struct td_plan_step *step,
+                    unsigned members, struct td_error *err) {
     const struct td_entry *source = row->side[TD_SOURCE];
     struct td_work_op op = {
         .action = step->action,
@@ -90,7 +90,7 @@ static int plan_one(void *ctx, const struct td_row *row) {
     if (a->action == b->action && a->why == b->why && a->action != TD_ACT_NONE)
         return add_step(engine, row, a, TD_SIDE_BIT(TD_A) | TD_SIDE_BIT(TD_B), planning->err);
     bool altered = a->why == TD_WHY_ALTERED || b->why == TD_WHY_ALTERED; /* is reported for the member it is true of */
-    if (a->action == b->action && a->action == TD_ACT_COPY && !altered) /* one read serves both */
+    if (a->action == b->action && a->action == TD_ACT_COPY && !altered)  /* one read serves both */
         return add_step(engine, row, a, TD_SIDE_BIT(TD_A) | TD_SIDE_BIT(TD_B), planning->err);
     if (a->action != TD_ACT_NONE)
         rc = add_step(engine, row, a, TD_SIDE_BIT(TD_A), planning->err);
@@ -99,9 +99,10 @@ static int plan_one(void *ctx, const struct td_row *row) {
     return rc;
 }
 
-/* Has the content of `old_path` come up again at `path`? A file with inode and mtime kept is the same file; any other has
- * to show the same SHA-256. */
-static int confirm_move(void *ctx, const char *path, const char *old_path, const uint8_t hash[TD_HASH_LEN], bool same_file) {
+/* Has the content of `old_path` come up again at `path`? A file with inode and mtime kept is the same file; any other
+ * has to show the same SHA-256. */
+static int confirm_move(void *ctx, const char *path, const char *old_path, const uint8_t hash[TD_HASH_LEN],
+                        bool same_file) {
     struct planning *planning = ctx;
     struct td_engine *engine = planning->engine;
     bool taken = same_file;
@@ -122,7 +123,8 @@ static int confirm_move(void *ctx, const char *path, const char *old_path, const
     struct td_entry entry;
     if (td_work_entry(engine->ledger, TD_SOURCE, path, &entry, NULL) == 0 && engine->brake.deleted_files > 0) {
         engine->brake.deleted_files--;
-        engine->brake.deleted_bytes -= entry.size < engine->brake.deleted_bytes ? entry.size : engine->brake.deleted_bytes;
+        engine->brake.deleted_bytes -=
+            entry.size < engine->brake.deleted_bytes ? entry.size : engine->brake.deleted_bytes;
     }
     return 1;
 }
@@ -154,8 +156,8 @@ int td_engine_plan(struct td_engine *engine, struct td_error *err) {
 
 static void show_op(const struct td_work_op *op, struct td_buf *out) {
     const char *members = op->members == (TD_SIDE_BIT(TD_A) | TD_SIDE_BIT(TD_B)) ? "AB"
-                          : op->members == TD_SIDE_BIT(TD_A)                      ? "A "
-                                                                                  : " B";
+                          : op->members == TD_SIDE_BIT(TD_A)                     ? "A "
+                                                                                 : " B";
     td_buf_printf(out, "%s  %-10s %-10s ", members, td_action_names[op->action], td_why_names[op->why]);
     td_escape_text(out, op->path[0] != '\0' ? op->path : ".");
     if (op->action == TD_ACT_MOVE && op->from != NULL) {

@@ -76,7 +76,8 @@ static int source_agrees(struct td_engine *engine, const char *path, struct td_f
     return td_ledger_put_file(engine->ledger, engine->pair, file, err);
 }
 
-static int agrees(struct td_engine *engine, const struct td_read_done *done, struct td_file *file, struct td_error *err) {
+static int agrees(struct td_engine *engine, const struct td_read_done *done, struct td_file *file,
+                  struct td_error *err) {
     bool linked = file->entry.nlink > 1;
     int rc;
     if (done->side == TD_SOURCE) {
@@ -84,13 +85,14 @@ static int agrees(struct td_engine *engine, const struct td_read_done *done, str
     } else {
         engine->counts.proven++;
         engine->counts.proven_bytes += done->result.bytes;
-        rc = td_ledger_prove(engine->ledger, engine->pair, done->path, done->side, engine->cycle, td_wall_seconds(), err);
+        rc = td_ledger_prove(engine->ledger, engine->pair, done->path, done->side, engine->cycle, td_wall_seconds(),
+                             err);
     }
     return rc == 0 && linked ? td_engine_enter_links(engine, done->path, err) : rc;
 }
 
-/* All that read a file which the ledger does not know say the same: enter it at once, so that it is not lost when the run
- * is cut off. What they disagree about is settled at the end. */
+/* All that read a file which the ledger does not know say the same: enter it at once, so that it is not lost when the
+ * run is cut off. What they disagree about is settled at the end. */
 static int accept_if_unanimous(struct td_engine *engine, const char *path, struct td_error *err) {
     struct td_work_evidence evidence;
     struct td_file file = {0};
@@ -193,7 +195,8 @@ static int start_side(struct td_engine *engine, enum td_side side, struct td_err
     struct td_proof *proof = engine->proof;
     uint64_t count = 0;
     struct td_progress_side *shown = &engine->shown.side[side];
-    int rc = td_work_jobs(engine->ledger, engine->pair, side, engine->cycle, &count, &shown->all, &proof->jobs[side], err);
+    int rc =
+        td_work_jobs(engine->ledger, engine->pair, side, engine->cycle, &count, &shown->all, &proof->jobs[side], err);
     if (rc != 0)
         return rc;
     struct td_reader_options options = {

@@ -1,4 +1,5 @@
 /* What did not agree is judged by its witnesses, and repaired; directories get their attributes last. */
+#include "twindock/base/beneath.h"
 #include "twindock/base/cleanup.h"
 #include "twindock/base/clock.h"
 #include "twindock/run/engine.h"
@@ -10,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "twindock/base/beneath.h"
 
 /* Put the evidence of the working tables and the ledger's entry together for the judge. */
 static int gather(struct td_engine *engine, const struct td_work_evidence *said, struct td_evidence *out,
@@ -132,10 +131,11 @@ static int add_repairs(struct settling *settling, const char *path, const struct
     for (int side = TD_A; side <= TD_B && rc == 0; side++) {
         if (finding->repair[side] == TD_REPAIR_NONE)
             continue;
-        enum td_why why = finding->accept_source                              ? TD_WHY_EDITED
+        enum td_why why = finding->accept_source                      ? TD_WHY_EDITED
                           : was_forgiven(finding, (enum td_side)side) ? TD_WHY_STALE
-                                                                              : TD_WHY_REPAIR;
-        rc = add_copy(settling, path, TD_SIDE_BIT(side), origins[finding->repair[side]], finding->quarantine[side], why);
+                                                                      : TD_WHY_REPAIR;
+        rc =
+            add_copy(settling, path, TD_SIDE_BIT(side), origins[finding->repair[side]], finding->quarantine[side], why);
     }
     return rc;
 }
@@ -178,7 +178,8 @@ static int report_finding(struct settling *settling, const char *path, const str
                 continue; /* reported when it has been done: td_engine_repaired */
             incident.kind = TD_INCIDENT_UNREADABLE;
         }
-        rc = td_engine_incident(settling->engine, incident.kind, incident.cause, path, side, incident.detail, settling->err);
+        rc = td_engine_incident(settling->engine, incident.kind, incident.cause, path, side, incident.detail,
+                                settling->err);
     }
     return rc;
 }

@@ -16,8 +16,9 @@ static int check_disks(const struct td_docking *docking, struct td_error *err) {
     for (int i = 0; i < TD_SLOTS; i++) {
         const struct td_slot *slot = &docking->seen.slots[i];
         if (!slot->super_read || slot->fs.ambivalent) {
-            td_fail_text(err, EINVAL, "The disk in the %s slot (%s) holds no ext4 filesystem; make twins of two empty disks "
-                                      "with twindock format.",
+            td_fail_text(err, EINVAL,
+                         "The disk in the %s slot (%s) holds no ext4 filesystem; make twins of two empty disks "
+                         "with twindock format.",
                          td_slot_names[i], slot->disk.node);
             return TD_EXIT_REFUSED;
         }
@@ -30,9 +31,10 @@ static int check_disks(const struct td_docking *docking, struct td_error *err) {
         }
     }
     if (strcmp(docking->seen.slots[0].super.uuid, docking->seen.slots[1].super.uuid) != 0)
-        return fail(err, TD_EXIT_REFUSED,
-                    "The two filesystems have different UUIDs; a pair shares one. Give the second the UUID of the first with "
-                    "tune2fs -U, or make new twins with twindock format.");
+        return fail(
+            err, TD_EXIT_REFUSED,
+            "The two filesystems have different UUIDs; a pair shares one. Give the second the UUID of the first with "
+            "tune2fs -U, or make new twins with twindock format.");
     return 0;
 }
 

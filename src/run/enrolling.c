@@ -165,8 +165,8 @@ static void describe_pair(const struct td_docking *docking, const struct td_card
     }
 }
 
-int td_enrolling_enter(struct td_docking *docking, struct td_ledger *ledger, const char *collection, enum td_layout layout,
-                       struct td_error *err) {
+int td_enrolling_enter(struct td_docking *docking, struct td_ledger *ledger, const char *collection,
+                       enum td_layout layout, struct td_error *err) {
     const char *uuid = docking->seen.slots[TD_SLOT_SOURCE].super.uuid;
     struct td_card cards[2] = {0};
     struct td_pair pair;
@@ -175,9 +175,10 @@ int td_enrolling_enter(struct td_docking *docking, struct td_ledger *ledger, con
     if (rc != 0)
         return rc;
     if (count == 1 || (count == 2 && !cards_fit(cards, collection, uuid)))
-        return refuse(err, TD_EXIT_REFUSED,
-                      "The disks carry cards of twindock that do not belong together as members A (source slot) and B "
-                      "(destination slot) of this collection. Check that these are the right disks in the right slots.");
+        return refuse(
+            err, TD_EXIT_REFUSED,
+            "The disks carry cards of twindock that do not belong together as members A (source slot) and B "
+            "(destination slot) of this collection. Check that these are the right disks in the right slots.");
     if (count == 0)
         rc = make_cards(cards, collection, uuid, layout, err);
     if (rc != 0)
@@ -212,7 +213,8 @@ void td_enrolling_say(const struct td_docking *docking, const struct td_app *app
     td_buf_printf(out, "%s is enrolled as pair %s.\n", collection, uuid);
     for (int i = 0; i < 2; i++) {
         const struct td_slot *slot = &docking->seen.slots[i];
-        td_buf_printf(out, "  member %c: the disk in the %s slot, %s", letters[i], td_slot_names[i], slot->fs.device.node);
+        td_buf_printf(out, "  member %c: the disk in the %s slot, %s", letters[i], td_slot_names[i],
+                      slot->fs.device.node);
         if (slot->identity.serial[0] != '\0') {
             td_buf_puts(out, ", serial ");
             td_escape_text(out, slot->identity.serial);

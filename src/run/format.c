@@ -16,11 +16,13 @@ static int check_disks(const struct td_docking *docking, bool erase, struct td_e
         TD_AUTOBUF struct td_buf what = {0};
         td_describe_slot(&docking->seen, &docking->judgement, i, &what);
         if (docking->judgement.slots[i].match != TD_MATCH_NONE) {
-            td_fail_text(err, EINVAL, "The %s slot holds %s, which is enrolled. It is not formatted; put an empty disk there.",
+            td_fail_text(err, EINVAL,
+                         "The %s slot holds %s, which is enrolled. It is not formatted; put an empty disk there.",
                          td_slot_names[i], td_buf_text(&what));
             return TD_EXIT_REFUSED;
         }
-        bool empty = slot->fs.type[0] == '\0' && !slot->fs.partition_table && !slot->fs.ambivalent && slot->problem[0] == '\0';
+        bool empty =
+            slot->fs.type[0] == '\0' && !slot->fs.partition_table && !slot->fs.ambivalent && slot->problem[0] == '\0';
         if (!empty && !erase) {
             td_fail_text(err, EINVAL,
                          "The %s slot holds %s. It is not empty; if everything on it may be lost, say --erase.",
@@ -29,7 +31,8 @@ static int check_disks(const struct td_docking *docking, bool erase, struct td_e
         }
         int rc = td_blockdev_wait_free(slot->disk.node, 0, err);
         if (rc != 0) {
-            td_fail_text(err, EBUSY, "%s in the %s slot is in use (mounted, or held by another program); free it first.",
+            td_fail_text(err, EBUSY,
+                         "%s in the %s slot is in use (mounted, or held by another program); free it first.",
                          slot->disk.node, td_slot_names[i]);
             return TD_EXIT_REFUSED;
         }
@@ -51,7 +54,8 @@ static bool agreed(const struct td_format_request *request, const struct td_dock
     return request->ask(request->ctx, question.data);
 }
 
-static int make_twins(const struct td_docking *docking, const struct td_collection_config *collection, struct td_error *err) {
+static int make_twins(const struct td_docking *docking, const struct td_collection_config *collection,
+                      struct td_error *err) {
     char uuid[37];
     int rc = td_uuid_random(uuid, err);
     for (int i = 0; i < TD_SLOTS && rc == 0; i++) {
@@ -64,7 +68,8 @@ static int make_twins(const struct td_docking *docking, const struct td_collecti
 }
 
 /* After making the filesystems the dock is looked at anew: what is enrolled is what is there. */
-static int enroll_new(struct td_docking *docking, struct td_ledger *ledger, const char *collection, struct td_error *err) {
+static int enroll_new(struct td_docking *docking, struct td_ledger *ledger, const char *collection,
+                      struct td_error *err) {
     struct td_policy policy = td_docking_policy(docking, true);
     int rc = td_docking_look(docking, ledger, TD_LOOK_ONCE, &policy, err);
     if (rc != 0)

@@ -81,7 +81,8 @@ static int deliver(const struct td_app *app, struct td_ledger *ledger, int64_t r
                    struct td_error *err) {
     TD_AUTOBUF struct td_buf message = {0}, subject = {0};
     td_mail_compose(mail, &message, &subject);
-    int rc = td_mailer_send(app->config->sendmail, app->config->mail_to, message.data, message.len, TD_MAILER_TIMEOUT_S, err);
+    int rc = td_mailer_send(app->config->sendmail, app->config->mail_to, message.data, message.len, TD_MAILER_TIMEOUT_S,
+                            err);
     if (ledger != NULL)
         td_ledger_mail(ledger, run, td_buf_text(&subject), rc == 0 ? NULL : err->text, NULL);
     return rc;
@@ -99,7 +100,8 @@ static bool is_due(const struct td_config *config, const struct td_run *run) {
     if (config->mail_on == TD_MAIL_ALWAYS || run->exit != TD_EXIT_OK)
         return true;
     const struct td_counts *counts = &run->counts;
-    return config->mail_on == TD_MAIL_CHANGE && counts->copied + counts->renamed + counts->deleted + counts->updated > 0;
+    return config->mail_on == TD_MAIL_CHANGE &&
+           counts->copied + counts->renamed + counts->deleted + counts->updated > 0;
 }
 
 void td_notify_mail(const struct td_app *app, struct td_ledger *ledger, const struct td_run *run) {
@@ -148,8 +150,9 @@ int td_command_mail_test(const struct td_app *app, struct td_buf *out, struct td
     struct td_error ignored = {0};
     if (td_ledger_open_reader(app->config->ledger, &ledger, &ignored) != 0)
         ledger = NULL;
-    int rc = td_notify_send(app, ledger, "a test",
-                            "This is the way a failure would reach you. Nothing is wrong; nothing needs to be done.", err);
+    int rc =
+        td_notify_send(app, ledger, "a test",
+                       "This is the way a failure would reach you. Nothing is wrong; nothing needs to be done.", err);
     td_ledger_close(ledger);
     if (rc == 0)
         td_buf_printf(out, "A mail to %s was handed to %s. See whether it arrives.\n", app->config->mail_to,

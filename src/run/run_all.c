@@ -69,8 +69,8 @@ static void join_json(const struct td_app *app, struct td_buf *all, size_t *ran,
     (*ran)++;
 }
 
-static int run_docks(const struct td_app *app, const struct td_run_request *request, struct td_ledger *ledger, size_t *ran,
-                     struct td_buf *out, struct td_error *err) {
+static int run_docks(const struct td_app *app, const struct td_run_request *request, struct td_ledger *ledger,
+                     size_t *ran, struct td_buf *out, struct td_error *err) {
     int worst = TD_EXIT_OK;
     for (size_t i = 0; i < app->config->dock_count && !td_stop_asked(app->stop); i++) {
         TD_AUTOBUF struct td_buf said = {0};
@@ -91,7 +91,8 @@ static int run_docks(const struct td_app *app, const struct td_run_request *requ
     return worst;
 }
 
-int td_command_run(const struct td_app *app, const struct td_run_request *request, struct td_buf *out, struct td_error *err) {
+int td_command_run(const struct td_app *app, const struct td_run_request *request, struct td_buf *out,
+                   struct td_error *err) {
     struct td_ledger *ledger = NULL;
     size_t ran = 0, docks = 0;
     int rc = check_names(app, request, err);

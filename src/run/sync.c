@@ -45,7 +45,8 @@ static int check_trees(const struct syncing *syncing, const char *const *names, 
         if (syncing->root[side] < 0)
             continue;
         if (fstatat(syncing->root[side], ".twindock/card.json", &card, AT_SYMLINK_NOFOLLOW) == 0)
-            return td_fail_text(err, EINVAL, "%s is the root of an enrolled disk; use twindock run for it", names[side]);
+            return td_fail_text(err, EINVAL, "%s is the root of an enrolled disk; use twindock run for it",
+                                names[side]);
         for (int other = 0; other < TD_SIDES; other++) {
             TD_AUTOFREE char *a = realpath(names[side], NULL);
             TD_AUTOFREE char *b = other == side || names[other] == NULL ? NULL : realpath(names[other], NULL);

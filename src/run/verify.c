@@ -67,8 +67,8 @@ static int read_members(struct verifying *verifying, const struct td_collection_
     engine->side[TD_SOURCE] = (struct td_engine_side){.root = -1, .store = -1};
     for (int side = TD_A; side <= TD_B; side++) {
         const struct td_mounted *mounted = &verifying->docking.mounted[side];
-        engine->side[side] =
-            (struct td_engine_side){.root = mounted->collection, .store = mounted->store, .alive = mounted->collection >= 0};
+        engine->side[side] = (struct td_engine_side){
+            .root = mounted->collection, .store = mounted->store, .alive = mounted->collection >= 0};
     }
     rc = td_engine_init(engine, err);
     if (rc == 0)
@@ -113,7 +113,9 @@ static int record_members(struct verifying *verifying) {
                                 verifying->err);
         bool proven = engine->side[side].alive && copies == 0;
         snprintf(verifying->run.state[side], sizeof verifying->run.state[side], "%s",
-                 !engine->side[side].alive ? "lost" : proven ? "ok" : "unproven");
+                 !engine->side[side].alive ? "lost"
+                 : proven                  ? "ok"
+                                           : "unproven");
         engine->counts.left += copies;
         if (rc == 0)
             rc = td_ledger_member_state(verifying->ledger, verifying->docking.judgement.pair->members[side - TD_A].id,
@@ -138,7 +140,8 @@ static void refuse_dirty(struct verifying *verifying) {
             continue;
         verifying->docking.judgement.verdict = verifying->run.verdict = TD_UNCLEAN;
         verifying->docking.judgement.slot = verifying->docking.judgement.slot_of[side - TD_A];
-        verifying->docking.judgement.detail = "its journal holds changes from before a power cut; a run puts that in order";
+        verifying->docking.judgement.detail =
+            "its journal holds changes from before a power cut; a run puts that in order";
     }
 }
 
@@ -154,8 +157,8 @@ static int verify_docked(struct verifying *verifying, struct td_buf *out) {
         const struct td_collection_config *collection =
             td_config_collection(verifying->app->config, verifying->run.collection);
         if (collection == NULL)
-            return td_fail_text(verifying->err, EINVAL, "%s has no section [collection %s]", verifying->app->config->file,
-                                pair->collection);
+            return td_fail_text(verifying->err, EINVAL, "%s has no section [collection %s]",
+                                verifying->app->config->file, pair->collection);
         rc = read_members(verifying, collection);
         if (rc == 0)
             rc = record_members(verifying);

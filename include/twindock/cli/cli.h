@@ -2,11 +2,12 @@
 #ifndef TWINDOCK_CLI_CLI_H
 #define TWINDOCK_CLI_CLI_H
 
-#include <stdbool.h>
-#include <stddef.h>
 #include "twindock/base/buf.h"
 #include "twindock/base/error.h"
 #include "twindock/run/commands.h"
+
+#include <stdbool.h>
+#include <stddef.h>
 
 /* Options, as bits: which of them a command takes. */
 enum td_option {
@@ -28,8 +29,8 @@ enum td_option {
 
 struct td_cli_option {
     enum td_option bit;
-    const char *name; /* long name */
-    char letter;      /* short name, 0: none */
+    const char *name;     /* long name */
+    char letter;          /* short name, 0: none */
     const char *argument; /* what it takes, NULL: nothing */
     const char *help;
 };

@@ -2,12 +2,13 @@
 #ifndef TWINDOCK_RUN_BACKUP_H
 #define TWINDOCK_RUN_BACKUP_H
 
-#include <stdbool.h>
 #include "twindock/ledger/ledger.h"
 #include "twindock/run/commands.h"
 #include "twindock/run/docking.h"
 #include "twindock/run/engine.h"
 #include "twindock/sync/history.h"
+
+#include <stdbool.h>
 
 struct td_backup {
     const struct td_app *app;

@@ -6,12 +6,13 @@
 #ifndef TWINDOCK_RUN_COMMANDS_H
 #define TWINDOCK_RUN_COMMANDS_H
 
-#include <stdbool.h>
-#include <stddef.h>
 #include "twindock/base/buf.h"
 #include "twindock/base/error.h"
 #include "twindock/model/config.h"
 #include "twindock/run/stop.h"
+
+#include <stdbool.h>
+#include <stddef.h>
 
 struct td_app {
     const struct td_config *config;
@@ -25,7 +26,8 @@ struct td_run_request {
     const char *const *collections; /* only these; none: whatever is docked */
     size_t collection_count;
 };
-int td_command_run(const struct td_app *app, const struct td_run_request *request, struct td_buf *out, struct td_error *err);
+int td_command_run(const struct td_app *app, const struct td_run_request *request, struct td_buf *out,
+                   struct td_error *err);
 
 int td_command_check(const struct td_app *app, struct td_buf *out, struct td_error *err);
 int td_command_verify(const struct td_app *app, const char *collection, struct td_buf *out, struct td_error *err);

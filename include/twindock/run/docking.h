@@ -5,14 +5,15 @@
 #ifndef TWINDOCK_RUN_DOCKING_H
 #define TWINDOCK_RUN_DOCKING_H
 
-#include <stdbool.h>
-#include <stddef.h>
 #include "twindock/base/error.h"
 #include "twindock/dock/verdict.h"
 #include "twindock/ledger/ledger.h"
 #include "twindock/model/config.h"
 #include "twindock/model/entry.h"
 #include "twindock/report/document.h"
+
+#include <stdbool.h>
+#include <stddef.h>
 
 struct td_mounted {
     int root;       /* of the filesystem */
@@ -41,8 +42,8 @@ void td_docking_init(struct td_docking *docking, const struct td_config *config,
 int td_docking_lock(struct td_docking *docking, struct td_error *err);
 
 /* Look and judge. TD_LOOK_ONCE does not wait for a second disk when both slots are empty. Disks seen are locked. */
-int td_docking_look(struct td_docking *docking, struct td_ledger *ledger, enum td_look look, const struct td_policy *policy,
-                    struct td_error *err);
+int td_docking_look(struct td_docking *docking, struct td_ledger *ledger, enum td_look look,
+                    const struct td_policy *policy, struct td_error *err);
 
 /* The policy of a dock's configuration. */
 struct td_policy td_docking_policy(const struct td_docking *docking, bool accept_ahead);

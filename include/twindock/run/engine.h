@@ -1,9 +1,9 @@
 /*
- * The engine of a run: three trees and a ledger, brought to agreement and proven. It knows directories and the ledger, no
- * docks; backup, verify and sync all drive it.
+ * The engine of a run: three trees and a ledger, brought to agreement and proven. It knows directories and the ledger,
+ * no docks; backup, verify and sync all drive it.
  *
- * Threads: walkers, readers and targets do the I/O on their disk; only the calling thread works with the ledger. What the
- * workers report goes through an inbox.
+ * Threads: walkers, readers and targets do the I/O on their disk; only the calling thread works with the ledger. What
+ * the workers report goes through an inbox.
  *
  * Order: scan, plan, (brake), apply, prove, settle (judge and repair), directories. Every step may end early when
  * `stop` is set and leaves everything whole.
@@ -11,9 +11,6 @@
 #ifndef TWINDOCK_RUN_ENGINE_H
 #define TWINDOCK_RUN_ENGINE_H
 
-#include <pthread.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include "twindock/base/buf.h"
 #include "twindock/base/error.h"
 #include "twindock/ledger/ledger.h"
@@ -27,12 +24,16 @@
 #include "twindock/sync/plan.h"
 #include "twindock/sync/target.h"
 
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
 struct td_engine_side {
-    int root;       /* the collection's directory on this side; -1: not there. The caller's */
-    int store;      /* members: the .twindock directory; -1 on the source and when read-only */
-    bool alive;     /* part of this run and not lost */
+    int root;                    /* the collection's directory on this side; -1: not there. The caller's */
+    int store;                   /* members: the .twindock directory; -1 on the source and when read-only */
+    bool alive;                  /* part of this run and not lost */
     const char *const *skip_top; /* names at its root that are not part of the tree */
-    char reason[256]; /* why it is no longer alive */
+    char reason[256];            /* why it is no longer alive */
 };
 
 struct td_engine {
@@ -44,7 +45,7 @@ struct td_engine {
     const char *history; /* name of this run's history directory; NULL: keep nothing */
     uint64_t reserve;    /* bytes to keep free on members by giving up older history */
     struct td_engine_side side[TD_SIDES];
-    bool trust_ledger;   /* verify: there is no source, the ledger stands for it */
+    bool trust_ledger; /* verify: there is no source, the ledger stands for it */
     struct td_stop *stop;
     struct td_progress *progress; /* may be NULL */
 
@@ -53,8 +54,8 @@ struct td_engine {
     struct td_counts tally[TD_SIDES]; /* of operations, per member */
     bool full[TD_SIDES];              /* a member was lost for want of room */
     struct td_brake brake;
-    int exit;                  /* worst of what was found: TD_EXIT_OK, _UNREADABLE, _ROT, _MEMBER_LOST */
-    bool late;                 /* ended for the deadline: proof is left to do */
+    int exit;  /* worst of what was found: TD_EXIT_OK, _UNREADABLE, _ROT, _MEMBER_LOST */
+    bool late; /* ended for the deadline: proof is left to do */
     struct td_inbox inbox;
     struct td_target *target[TD_SIDES];
     struct td_progress_state shown;
@@ -62,9 +63,9 @@ struct td_engine {
     bool in_transaction;
     pthread_mutex_t scan_lock; /* walkers share the ledger's connection */
     const char *phase;
-    struct td_proof *proof;    /* while reading: see engine_prove.c */
-    bool planned;              /* a plan was made before: what it reported is not reported again */
-    bool repairing;            /* the second pass of apply: repairs judged from the proof */
+    struct td_proof *proof; /* while reading: see engine_prove.c */
+    bool planned;           /* a plan was made before: what it reported is not reported again */
+    bool repairing;         /* the second pass of apply: repairs judged from the proof */
 };
 
 int td_engine_init(struct td_engine *engine, struct td_error *err); /* call after filling in the givens */
@@ -94,7 +95,7 @@ void td_engine_targets_stop(struct td_engine *engine, bool cancel);
 int td_engine_run_ops(struct td_engine *engine, struct td_error *err);
 int td_engine_op_done(struct td_engine *engine, const struct td_message *message, struct td_error *err);
 int td_engine_drain(struct td_engine *engine, int wait_ms, struct td_error *err);
-int td_engine_write(struct td_engine *engine, struct td_error *err); /* a transaction is open after it */
+int td_engine_write(struct td_engine *engine, struct td_error *err);            /* a transaction is open after it */
 int td_engine_tick(struct td_engine *engine, bool force, struct td_error *err); /* commit (force: now), show progress */
 int td_engine_incident(struct td_engine *engine, enum td_incident_kind kind, enum td_cause cause, const char *path,
                        enum td_side side, const char *detail, struct td_error *err);

@@ -18,8 +18,8 @@ int td_enrolling_open(struct td_docking *docking, const struct td_app *app, cons
  * hold acceptable ext4 filesystems of one UUID. Cards that are already there, of this collection and UUID, keep
  * their tokens and generation: that is how a lost ledger is begun anew.
  */
-int td_enrolling_enter(struct td_docking *docking, struct td_ledger *ledger, const char *collection, enum td_layout layout,
-                       struct td_error *err);
+int td_enrolling_enter(struct td_docking *docking, struct td_ledger *ledger, const char *collection,
+                       enum td_layout layout, struct td_error *err);
 
 /* Words at the end of format and enroll. */
 void td_enrolling_say(const struct td_docking *docking, const struct td_app *app, const char *command,

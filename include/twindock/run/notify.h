@@ -15,7 +15,8 @@ int td_notify_print(const struct td_app *app, struct td_ledger *ledger, const st
 /* The run's sentence as text to keep as its reason; malloc'ed. */
 char *td_notify_sentence(struct td_ledger *ledger, const struct td_run *run);
 
-/* Mail about a run if the configuration wants one. A mailer that fails is recorded in the ledger and changes nothing. */
+/* Mail about a run if the configuration wants one. A mailer that fails is recorded in the ledger and changes nothing.
+ */
 void td_notify_mail(const struct td_app *app, struct td_ledger *ledger, const struct td_run *run);
 
 /* Any other mail; 0 or a negative errno. */
