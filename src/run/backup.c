@@ -175,8 +175,13 @@ static int come_to_verdict(struct td_backup *backup, struct td_error *err) {
         rc = look_and_plan(backup, all, err);
     if (rc != 0)
         return rc;
-    if (braked(backup, &why))
+    if (braked(backup, &why)) {
+        td_buf_printf(&why,
+                      " See with twindock run --dry-run what it is; if it is meant, say twindock run --accept-changes, if not, "
+                      "put the source of %s right.",
+                      backup->collection->name);
         return refuse(backup, TD_BRAKE, td_buf_text(&why));
+    }
     if (backup->dry_run)
         return 0;
     rc = preen(backup, &dirty, &why, err);
@@ -189,7 +194,7 @@ static int come_to_verdict(struct td_backup *backup, struct td_error *err) {
 
 /* --- after the verdict --------------------------------------------------------------------------------------- */
 
-static int mount_for_writing(struct td_backup *backup, struct td_error *err) {
+static void mount_for_writing(struct td_backup *backup) {
     for (int side = TD_A; side <= TD_B; side++) {
         struct td_error error = {0};
         uint64_t total = 0, available = 0;
@@ -204,20 +209,17 @@ static int mount_for_writing(struct td_backup *backup, struct td_error *err) {
             backup->engine.reserve = total / 10000 * (uint64_t)backup->collection->history_reserve;
     }
     connect_members(backup);
-    if (td_engine_members(&backup->engine) == 0)
-        return td_fail_text(err, EIO, "no member can be written: %s", backup->engine.side[TD_A].reason);
-    return 0;
 }
 
-/* The whole of the work on the trees. -ECANCELED when a signal ended it. */
+/* The whole of the work on the trees, while there is a member to work on. -ECANCELED when a signal ended it. */
 static int work(struct td_backup *backup, struct td_error *err) {
     struct td_engine *engine = &backup->engine;
     int rc = td_engine_apply(engine, err);
-    if (rc == 0)
+    if (rc == 0 && td_engine_members(engine) != 0)
         rc = td_engine_prove(engine, TD_SIDE_BIT(TD_SOURCE) | td_engine_members(engine), err);
-    if (rc == 0)
+    if (rc == 0 && td_engine_members(engine) != 0)
         rc = td_engine_settle(engine, true, err);
-    if (rc == 0)
+    if (rc == 0 && td_engine_members(engine) != 0)
         rc = td_engine_directories(engine, err);
     return rc;
 }
@@ -322,31 +324,33 @@ static void explain_loss(struct td_backup *backup) {
         set_reason(&backup->run, text.data);
 }
 
-static int carry_out(struct td_backup *backup, struct td_error *err) {
-    int rc = mount_for_writing(backup, err);
-    if (rc == 0)
-        rc = td_backup_begin(backup, err);
+static int write_and_prove(struct td_backup *backup, struct td_error *err) {
+    int rc = td_backup_begin(backup, err);
     if (rc == 0)
         rc = td_ledger_set_cycle(backup->ledger, backup->pair->id, backup->engine.cycle, err);
-    bool begun = rc == 0;
-    if (begun)
+    if (rc == 0)
         rc = work(backup, err);
     td_engine_tick(&backup->engine, true, NULL); /* what is done stays, whatever ended it */
-    if (begun && (rc == 0 || rc == -ECANCELED)) {
-        int stock = take_stock(backup, rc == 0, err);
+    return rc;
+}
+
+static int carry_out(struct td_backup *backup, struct td_error *err) {
+    mount_for_writing(backup);
+    int rc = td_engine_members(&backup->engine) != 0 ? write_and_prove(backup, err) : 0;
+    if (rc == 0 || rc == -ECANCELED) {
+        bool completed = rc == 0 && td_engine_members(&backup->engine) != 0;
+        int stock = take_stock(backup, completed, err);
         rc = rc != 0 ? rc : stock;
     }
     if (rc == 0)
         rc = td_backup_finish(backup, err);
-    if (begun)
-        note_space(backup, NULL);
+    note_space(backup, NULL);
     td_progress_clear(backup->engine.progress);
     close_members(backup);
     name_result(backup, rc);
     if (rc == 0)
         explain_loss(backup);
-    if (begun)
-        record_members(backup, NULL);
+    record_members(backup, NULL);
     return rc == -ECANCELED ? 0 : rc;
 }
 

@@ -76,6 +76,11 @@ int td_backup_begin(struct td_backup *backup, struct td_error *err) {
     return rc;
 }
 
+/* A member that is full can still be read in ten years: its papers are brought up to date as far as there is room. */
+static bool takes_papers(const struct td_backup *backup, enum td_side side) {
+    return backup->engine.side[side].alive || (backup->engine.full[side] && backup->docking.mounted[side].store >= 0);
+}
+
 /* --- manifest -------------------------------------------------------------------------------------------------- */
 
 struct manifests {
@@ -104,7 +109,7 @@ static int write_manifests(struct td_backup *backup, struct td_error *err) {
     struct manifests manifests = {.backup = backup};
     for (int side = TD_A; side <= TD_B; side++) {
         struct td_error error = {0};
-        if (!backup->engine.side[side].alive)
+        if (!takes_papers(backup, (enum td_side)side))
             continue;
         int rc = td_manifest_begin(backup->docking.mounted[side].store, backup->collection->target,
                                    &manifests.member[side], &error);
@@ -195,7 +200,7 @@ static int copy_ledger(struct td_backup *backup, struct td_error *err) {
         rc = td_fail(err, errno, "cannot open %s", name.data);
     for (int side = TD_A; side <= TD_B && rc == 0; side++) {
         struct td_error error = {0};
-        if (!backup->engine.side[side].alive)
+        if (!takes_papers(backup, (enum td_side)side))
             continue;
         int copied = copy_ledger_to(backup, (enum td_side)side, from, &error);
         if (copied != 0)
@@ -222,7 +227,7 @@ int td_backup_finish(struct td_backup *backup, struct td_error *err) {
     int rc = write_manifests(backup, err);
     for (int side = TD_A; side <= TD_B && rc == 0; side++) {
         struct td_error error = {0};
-        if (!backup->engine.side[side].alive)
+        if (!takes_papers(backup, (enum td_side)side))
             continue;
         int finished = finish_member(backup, (enum td_side)side, &error);
         if (finished != 0)

@@ -2,6 +2,8 @@
  * The working tables of one run: what the walks found, the operations planned, the reads to do and what they said.
  * SQLite TEMP tables on the ledger's connection: they spill to a private unlinked file, so memory does not grow with
  * the tree, and vanish with the process. Not for threads: callers lock.
+ * Walks and plans take no lock in the ledger; what is written here while a ledger transaction is open belongs to that
+ * and is rolled back with it.
  */
 #ifndef TWINDOCK_LEDGER_WORK_H
 #define TWINDOCK_LEDGER_WORK_H
