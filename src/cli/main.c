@@ -36,6 +36,14 @@ static void complain(const struct td_error *err) {
     (void)!write(STDERR_FILENO, text.data, text.len);
 }
 
+/* What was said is given out early when something slow follows. */
+static bool said_something;
+static void flush_out(struct td_buf *out) {
+    said_something = said_something || out->len > 0;
+    (void)!td_write_all(STDOUT_FILENO, td_buf_text(out), out->len);
+    td_buf_clear(out);
+}
+
 /* Deep trees and two members want more descriptors than the usual 1024. */
 static void raise_limits(void) {
     struct rlimit limit;
@@ -55,7 +63,7 @@ static int carry_out(const struct td_cli *cli, struct td_buf *out) {
     static struct td_stop stop;
     struct td_config config = {0};
     struct td_error err = {0};
-    struct td_app app = {.config = &config, .stop = &stop, .json = (cli->given & TD_OPT_JSON) != 0};
+    struct td_app app = {.config = &config, .stop = &stop, .json = (cli->given & TD_OPT_JSON) != 0, .flush = flush_out};
     if (cli->command->needs_config &&
         td_config_load(cli->config != NULL ? cli->config : TD_CONFIG_FILE, &config, &err) != 0) {
         complain(&err);
@@ -64,7 +72,7 @@ static int carry_out(const struct td_cli *cli, struct td_buf *out) {
     raise_limits();
     td_stop_on_signals(&stop);
     int rc = cli->command->run(&app, cli, out, &err);
-    if (out->len == 0 && err.code != 0 && rc != 0)
+    if (out->len == 0 && !said_something && err.code != 0 && rc != 0)
         complain(&err);
     td_config_free(&config);
     return exit_code(rc);

@@ -35,6 +35,7 @@ static int start_record(struct td_backup *backup, struct td_error *err) {
         run->pair = backup->pair->id;
         snprintf(run->collection, sizeof run->collection, "%s", backup->pair->collection);
         snprintf(run->uuid, sizeof run->uuid, "%s", backup->pair->uuid);
+        run->previous_exit = td_notify_previous_exit(backup->ledger, run->pair);
         if (td_ledger_run_interrupted(backup->ledger, run->pair, &interrupted, err) != 0)
             return -err->code;
         run->after_interrupted = interrupted > 0;
@@ -400,12 +401,14 @@ static int back_up(struct td_backup *backup, struct td_error *err) {
 }
 
 int td_backup_dock(const struct td_app *app, const struct td_run_request *request, struct td_ledger *ledger,
-                   const struct td_dock_config *dock, bool *ran, struct td_buf *out, struct td_error *err) {
+                   const struct td_dock_config *dock, bool *ran, struct td_run *finished, struct td_buf *out,
+                   struct td_error *err) {
     struct td_backup backup = {.app = app, .request = request, .ledger = ledger, .source = -1};
     enum td_look look = request->device != NULL ? TD_LOOK_SETTLED : TD_LOOK_ONCE;
     backup.dry_run = request->dry_run;
     td_docking_init(&backup.docking, app->config, dock);
     *ran = false;
+    *finished = (struct td_run){0};
     int rc = td_docking_lock(&backup.docking, err);
     if (rc == 0) {
         struct td_policy policy = td_docking_policy(&backup.docking, request->accept_ahead);
@@ -422,6 +425,8 @@ int td_backup_dock(const struct td_app *app, const struct td_run_request *reques
         rc = back_up(&backup, err);
         int said = rc == 0 ? td_backup_report(&backup, out, err) : rc;
         rc = said != 0 ? said : backup.run.exit;
+        *finished = backup.run;
+        backup.run.reason = NULL; /* goes with it */
     }
     tear_down(&backup);
     return rc;

@@ -268,8 +268,5 @@ int td_backup_report(struct td_backup *backup, struct td_buf *out, struct td_err
         if (rc != 0)
             return rc;
     }
-    int rc = td_notify_print(backup->app, backup->ledger, run, safe_sentence(backup), out, err);
-    if (rc == 0 && run->id != 0)
-        td_notify_mail(backup->app, backup->ledger, run);
-    return rc;
+    return td_notify_print(backup->app, backup->ledger, run, safe_sentence(backup), out, err);
 }

@@ -66,6 +66,19 @@ static int add_step(struct td_engine *engine, const struct td_row *row, const st
     return td_work_add_op(engine->ledger, &op, err);
 }
 
+/* Gone from the source and from every member, but a run that was cut off left it in the ledger: carried out as a deletion of
+ * nothing, so that the entry goes when the run has a right to write. */
+static int forget(struct td_engine *engine, const struct td_row *row, struct td_error *err) {
+    struct td_work_op op = {
+        .action = TD_ACT_DELETE, .why = TD_WHY_GONE, .members = td_engine_members(engine), .path = row->path};
+    return td_work_add_op(engine->ledger, &op, err);
+}
+
+static bool is_nowhere(const struct td_row *row) {
+    return row->ledger != NULL && !row->shielded && row->side[TD_SOURCE] == NULL && row->side[TD_A] == NULL &&
+           row->side[TD_B] == NULL;
+}
+
 /* The answer to "this is there but cannot be read": it is reported, and nothing is concluded from it. */
 static int report_unreadable(struct td_engine *engine, const struct td_row *row, struct td_error *err) {
     const struct td_entry *source = row->side[TD_SOURCE];
@@ -85,6 +98,8 @@ static int plan_one(void *ctx, const struct td_row *row) {
     int rc = report_unreadable(engine, row, planning->err);
     if (rc != 0)
         return rc;
+    if (is_nowhere(row))
+        return forget(engine, row, planning->err);
     td_plan_row(row, td_engine_members(engine), &plan);
     const struct td_plan_step *a = &plan.member[TD_A], *b = &plan.member[TD_B];
     if (a->action == b->action && a->why == b->why && a->action != TD_ACT_NONE)

@@ -45,10 +45,12 @@ int td_command_enroll(const struct td_app *app, const char *collection, const ch
     enum td_layout wanted = TD_LAYOUT_TWINS;
     if (layout != NULL && (!td_layout_from(layout, &wanted) || wanted != TD_LAYOUT_TWINS))
         return fail(err, TD_EXIT_USAGE, "--layout takes twins; mirrored pairs cannot be enrolled yet");
-    int rc = td_ledger_open(app->config->ledger, &ledger, err);
+    int rc = td_enrolling_check_names(app, collection, dock, err);
+    if (rc == 0)
+        rc = td_ledger_open(app->config->ledger, &ledger, err);
     if (rc != 0)
         return rc;
-    rc = td_enrolling_open(&docking, app, collection, dock, ledger, err);
+    rc = td_enrolling_open(&docking, app, dock, ledger, err);
     if (rc == 0) {
         const struct td_judgement *judgement = &docking.judgement;
         bool already = judgement->verdict == TD_OK && strcmp(judgement->pair->collection, collection) == 0;

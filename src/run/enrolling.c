@@ -55,14 +55,23 @@ static int find_dock(const struct td_app *app, const char *name, struct td_ledge
     return 0;
 }
 
-int td_enrolling_open(struct td_docking *docking, const struct td_app *app, const char *collection, const char *name,
-                      struct td_ledger *ledger, struct td_error *err) {
+int td_enrolling_check_names(const struct td_app *app, const char *collection, const char *dock, struct td_error *err) {
+    bool known = dock == NULL;
+    for (size_t i = 0; i < app->config->dock_count && !known; i++)
+        known = strcmp(app->config->docks[i].name, dock) == 0;
+    if (td_config_collection(app->config, collection) == NULL)
+        td_fail_text(err, EINVAL, "%s has no section [collection %s]; add it first", app->config->file, collection);
+    else if (!known)
+        td_fail_text(err, EINVAL, "%s has no section [dock %s]", app->config->file, dock);
+    else
+        return 0;
+    return TD_EXIT_USAGE;
+}
+
+int td_enrolling_open(struct td_docking *docking, const struct td_app *app, const char *name, struct td_ledger *ledger,
+                      struct td_error *err) {
     const struct td_dock_config *dock = NULL;
     size_t full = 0;
-    if (td_config_collection(app->config, collection) == NULL) {
-        td_fail_text(err, EINVAL, "%s has no section [collection %s]; add it first", app->config->file, collection);
-        return TD_EXIT_USAGE;
-    }
     int rc = find_dock(app, name, ledger, &full, &dock, err);
     if (rc < 0)
         return rc;

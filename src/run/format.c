@@ -91,10 +91,12 @@ int td_command_format(const struct td_app *app, const struct td_format_request *
                       struct td_error *err) {
     struct td_ledger *ledger = NULL;
     struct td_docking docking;
-    int rc = td_ledger_open(app->config->ledger, &ledger, err);
+    int rc = td_enrolling_check_names(app, request->collection, request->dock, err);
+    if (rc == 0)
+        rc = td_ledger_open(app->config->ledger, &ledger, err);
     if (rc != 0)
         return rc;
-    rc = td_enrolling_open(&docking, app, request->collection, request->dock, ledger, err);
+    rc = td_enrolling_open(&docking, app, request->dock, ledger, err);
     if (rc != 0) {
         td_ledger_close(ledger);
         return rc;

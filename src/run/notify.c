@@ -88,6 +88,23 @@ static int deliver(const struct td_app *app, struct td_ledger *ledger, int64_t r
     return rc;
 }
 
+struct previous {
+    int64_t pair;
+    int exit;
+};
+
+static int note_exit(void *ctx, const struct td_info_fact *fact) {
+    struct previous *previous = ctx;
+    if (fact->pair.id == previous->pair && fact->last.id != 0)
+        previous->exit = fact->last.exit;
+    return 0;
+}
+
+int td_notify_previous_exit(struct td_ledger *ledger, int64_t pair) {
+    struct previous previous = {.pair = pair, .exit = TD_EXIT_OK};
+    return td_ledger_info(ledger, note_exit, &previous, NULL) == 0 ? previous.exit : TD_EXIT_OK;
+}
+
 static bool mail_wanted(const struct td_app *app) {
     return app->config->mail_to != NULL && app->config->mail_to[0] != '\0';
 }
@@ -99,9 +116,7 @@ static bool is_due(const struct td_config *config, const struct td_run *run) {
         return false; /* somebody stopped it and knows */
     if (config->mail_on == TD_MAIL_ALWAYS || run->exit != TD_EXIT_OK)
         return true;
-    const struct td_counts *counts = &run->counts;
-    return config->mail_on == TD_MAIL_CHANGE &&
-           counts->copied + counts->renamed + counts->deleted + counts->updated > 0;
+    return config->mail_on == TD_MAIL_CHANGE && run->previous_exit != TD_EXIT_OK; /* all is well again */
 }
 
 void td_notify_mail(const struct td_app *app, struct td_ledger *ledger, const struct td_run *run) {

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static bool concerns(const struct td_run_request *request, const struct td_dock_config *dock) {
@@ -69,31 +70,45 @@ static void join_json(const struct td_app *app, struct td_buf *all, size_t *ran,
     (*ran)++;
 }
 
+/* One dock after the other; the runs that were made stand in `runs`, `count` of them. */
 static int run_docks(const struct td_app *app, const struct td_run_request *request, struct td_ledger *ledger,
-                     size_t *ran, struct td_buf *out, struct td_error *err) {
+                     struct td_run *runs, size_t *count, struct td_buf *out, struct td_error *err) {
     int worst = TD_EXIT_OK;
     for (size_t i = 0; i < app->config->dock_count && !td_stop_asked(app->stop); i++) {
         TD_AUTOBUF struct td_buf said = {0};
         bool here = false;
         if (!concerns(request, &app->config->docks[i]))
             continue;
-        int rc = td_backup_dock(app, request, ledger, &app->config->docks[i], &here, &said, err);
+        int rc = td_backup_dock(app, request, ledger, &app->config->docks[i], &here, &runs[*count], &said, err);
         if (rc == -EBUSY && request->nightly)
             continue; /* a run that is already going is left alone */
+        if (here)
+            join_json(app, out, count, &said);
         if (rc < 0)
             return rc;
-        if (here)
-            join_json(app, out, ran, &said);
         worst = worst == TD_EXIT_OK ? rc : td_exit_worse(worst, rc);
     }
-    if (app->json && *ran > 1)
+    if (app->json && *count > 1)
         td_buf_puts(out, "]}\n");
     return worst;
+}
+
+/* Mailing may be slow: by now the docks are free, and what was said has been given out. */
+static void mail_about(const struct td_app *app, struct td_ledger *ledger, struct td_run *runs, size_t count,
+                       struct td_buf *out) {
+    if (app->flush != NULL)
+        app->flush(out);
+    for (size_t i = 0; i < count; i++) {
+        if (runs[i].id != 0)
+            td_notify_mail(app, ledger, &runs[i]);
+        free(runs[i].reason);
+    }
 }
 
 int td_command_run(const struct td_app *app, const struct td_run_request *request, struct td_buf *out,
                    struct td_error *err) {
     struct td_ledger *ledger = NULL;
+    struct td_run *runs = NULL;
     size_t ran = 0, docks = 0;
     int rc = check_names(app, request, err);
     if (rc != 0)
@@ -107,12 +122,18 @@ int td_command_run(const struct td_app *app, const struct td_run_request *reques
         app->stop->deadline_ns = td_boot_ns() + (td_next_clock(now, app->config->finish_by) - now) * 1000000000;
     }
     rc = td_ledger_open(app->config->ledger, &ledger, err);
+    runs = calloc(app->config->dock_count + 1, sizeof *runs);
+    if (rc == 0 && runs == NULL)
+        rc = td_fail(err, ENOMEM, "beginning a run");
     if (rc == 0)
-        rc = run_docks(app, request, ledger, &ran, out, err);
+        rc = run_docks(app, request, ledger, runs, &ran, out, err);
     if (rc == 0 && ran == 0 && !request->nightly && request->device == NULL)
         rc = nothing_docked(app, request, ledger, out, err);
+    if (runs != NULL && ledger != NULL)
+        mail_about(app, ledger, runs, ran, out);
     if (rc >= 0 && request->nightly)
         mail_overdue(app, ledger);
+    free(runs);
     td_ledger_close(ledger);
     return rc;
 }

@@ -42,6 +42,7 @@ static int describe_run(struct verifying *verifying) {
                  verifying->docking.judgement.slot_of[side - TD_A] < 0 ? "absent" : "untouched");
     if (pair != NULL) {
         run->pair = pair->id;
+        run->previous_exit = td_notify_previous_exit(verifying->ledger, run->pair);
         snprintf(run->collection, sizeof run->collection, "%s", pair->collection);
         snprintf(run->uuid, sizeof run->uuid, "%s", pair->uuid);
     }
@@ -172,8 +173,6 @@ static int verify_docked(struct verifying *verifying, struct td_buf *out) {
     rc = td_ledger_run_end(verifying->ledger, &verifying->run, verifying->err);
     if (rc == 0)
         rc = td_notify_print(verifying->app, verifying->ledger, &verifying->run, NULL, out, verifying->err);
-    if (rc == 0)
-        td_notify_mail(verifying->app, verifying->ledger, &verifying->run);
     return rc != 0 ? rc : verifying->run.exit;
 }
 
@@ -188,6 +187,10 @@ int td_command_verify(const struct td_app *app, const char *collection, struct t
     struct td_ledger *ledger = NULL;
     bool found = false;
     int worst = TD_EXIT_OK;
+    if (collection != NULL && td_config_collection(app->config, collection) == NULL) {
+        td_fail_text(err, EINVAL, "%s has no section [collection %s]", app->config->file, collection);
+        return TD_EXIT_USAGE;
+    }
     int rc = td_ledger_open(app->config->ledger, &ledger, err);
     for (size_t i = 0; i < app->config->dock_count && rc >= 0 && !found; i++) {
         struct verifying verifying = {.app = app, .ledger = ledger, .err = err};
@@ -203,6 +206,11 @@ int td_command_verify(const struct td_app *app, const char *collection, struct t
             worst = rc;
         }
         td_docking_close(&verifying.docking);
+        if (found && rc >= 0) { /* mailing may be slow: the dock is free by now, and the words are out */
+            if (app->flush != NULL)
+                app->flush(out);
+            td_notify_mail(app, ledger, &verifying.run);
+        }
         free(verifying.run.reason);
     }
     if (rc >= 0 && !found) {

@@ -14,7 +14,7 @@ nap() { sleep "$(($1 / 1000)).$(printf %03d $(($1 % 1000)))"; } # milliseconds
 change() { # change N: of the N-th kind; what comes of it is on record
     "$HERE/mutate-tree" "$SRC" $((SEED * 1000 + $1)) 4 small >>"$T/mutations"
     case $(($1 % 5)) in
-    0) printf '%s' "$1" | dd of="$SRC/large.bin" bs=1 seek=$(($1 * 90001)) conv=notrunc status=none ;;
+    0) printf '%s' "$1" | dd of="$SRC/large.bin" bs=1 seek=$(($1 * 90001 % 20000000)) conv=notrunc status=none ;;
     2) [[ -e $SRC/large.bin ]] && mv "$SRC/large.bin" "$SRC/large.other" && cp -p "$SRC/large.other" "$SRC/large.bin" ;;
     3) rm -f "$SRC/large.other" ;;
     esac
@@ -43,10 +43,14 @@ max_change = 100%'
 new_pair 128M
 td_is 0 "first run" run
 "$HERE/tree-record" "$REC" settled "$SRC"
-change 0
-began=$(now)
-td_is 0 "a run to measure" run
-LENGTH=$(($(now) - began))
+LENGTH=9999
+for i in 1000 1001 1002; do
+    change $i
+    began=$(now)
+    td_is 0 "a run to measure" run
+    took=$(($(now) - began))
+    [[ $took -lt $LENGTH ]] && LENGTH=$took
+done
 "$HERE/tree-record" "$REC" settled "$SRC"
 echo "# a run takes $LENGTH ms"
 
@@ -121,4 +125,35 @@ for signal in TERM INT HUP; do
     equal "SIG$signal: no staging is left" '' "$(staged "$A")$(staged "$B")"
     dock "$A" "$B"
 done
+
+# What was proven before the signal is not read again by the next run, unless it has changed since, however quietly.
+for i in $(seq 40); do echo "quiet $i" >"$SRC/docs/q$i"; done
+for i in $(seq 8); do head -c 5000000 /dev/urandom >"$SRC/photos/heavy$i"; done
+td_is 0 "quiet edits: all is proven" run
+PROVEN="SELECT CAST(path AS TEXT) FROM file JOIN pair ON pair.id = file.pair
+         WHERE cycle <> 0 AND source_cycle = cycle AND a_cycle = cycle AND CAST(path AS TEXT) LIKE 'docs/q%' LIMIT 1"
+began=$(now)
+td_is 0 "quiet edits: a run to measure" run
+took=$(($(now) - began))
+for try in $(seq 40); do
+    start
+    nap $((took * (try % 20 + 1) / 21))
+    kill -TERM "$RUN" 2>/dev/null
+    wait "$RUN"
+    [[ $? = 143 && -n $(ledger "$PROVEN") ]] && break
+done
+quiet=$(ledger "$PROVEN")
+if [[ $quiet ]]; then
+    when=$(stat -c %y "$SRC/$quiet")
+    tr a-z A-Z <"$SRC/$quiet" >"$T/edited"
+    cat "$T/edited" >"$SRC/$quiet"
+    touch -d "$when" "$SRC/$quiet"
+    td_is 0 "quiet edits: a file that was proven before the signal" run
+    undock
+    check "quiet edits: A equals the source" same_tree "$A"
+    check "quiet edits: B equals the source" same_tree "$B"
+    check "quiet edits: the manifest holds on A" manifest_holds "$A"
+else
+    echo "ok - quiet edits # SKIP no run was caught in the midst of its proof"
+fi
 finish

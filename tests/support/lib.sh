@@ -22,8 +22,12 @@ mkdir "$SRC" "$MAILS"
 tear_down() {
     local status=$?
     trap - EXIT INT TERM
+    local left
+    left=$(jobs -p) # what the test has started itself
+    [[ $left ]] && kill -9 $left 2>/dev/null && wait 2>/dev/null
     [[ -d $T/mnt ]] && umount "$T"/mnt/* 2>/dev/null
     undock 2>/dev/null
+    for left in $(losetup -nlO NAME,BACK-FILE | awk -v t="$T/" 'index($2, t) == 1 { print $1 }'); do losetup -d "$left"; done
     rm -rf "$T"
     exit "$status"
 }

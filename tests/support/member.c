@@ -22,7 +22,10 @@
 bool member_possible(void) {
     if (geteuid() != 0)
         return false;
-    return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+    if (unshare(CLONE_NEWNS) != 0)
+        return false;
+    /* In a chroot "/" is no mount point and cannot be made private: the mounts are then seen outside, too, until they go. */
+    return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 || errno == EINVAL;
 }
 
 int member_run(const char *const *argv) {

@@ -197,6 +197,7 @@ static void test_reader(void **state) {
     assert_null(ledger);
     assert_false(exists(file, ""));
     TD_AUTOCLOSE int fd = open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
     assert_int_equal(td_ledger_open_reader(file, &ledger, &err), -ENOENT); /* an empty file is none yet */
     writer = open_ledger();
     struct td_pair pair = enroll(writer, "M", "uuid");
@@ -339,6 +340,29 @@ static void test_another_process_writes(void **state) {
     }
 }
 
+/* Two events for two disks: both processes find no ledger and make it. */
+static void test_made_by_several_at_once(void **state) {
+    (void)state;
+    pid_t pids[6];
+    for (int round = 0; round < 5; round++) {
+        for (int i = 0; i < 6; i++) {
+            pids[i] = fork();
+            if (pids[i] == 0) {
+                struct td_ledger *own;
+                struct td_run run = {.command = "run", .verdict = TD_EMPTY};
+                bool ok = td_ledger_open(file, &own, NULL) == 0 && td_ledger_run_begin(own, &run, NULL) == 0;
+                _exit(ok ? 0 : 1);
+            }
+        }
+        for (int i = 0; i < 6; i++) {
+            int status = -1;
+            assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+            assert_int_equal(status, 0);
+        }
+        empty_scratch(NULL);
+    }
+}
+
 /* --- pairs ------------------------------------------------------------------------------------------- */
 
 static void test_pairs(void **state) {
@@ -437,7 +461,7 @@ static void test_file_comes_back_whole(void **state) {
     in.entry.nlink = 3;
     in.entry.rdev = 0x0801;
     in.entry.mtime = (struct timespec){INT64_C(100000000000), 999999999}; /* beyond 2262 */
-    in.entry.ctime = (struct timespec){-5, 1};                           /* before 1970 */
+    in.entry.ctime = (struct timespec){-5, 1};                            /* before 1970 */
     memset(in.entry.xattrs, 9, sizeof(in.entry.xattrs));
     in.held = true;
     for (int i = 0; i < TD_SIDES; i++) {
@@ -639,6 +663,7 @@ int main(void) {
         cmocka_unit_test(test_temporary),
         cmocka_unit_test_teardown(test_nested_transactions, empty_scratch),
         cmocka_unit_test_teardown(test_another_process_writes, empty_scratch),
+        cmocka_unit_test_teardown(test_made_by_several_at_once, empty_scratch),
         cmocka_unit_test_teardown(test_pairs, empty_scratch),
         cmocka_unit_test_teardown(test_one_member_only, empty_scratch),
         cmocka_unit_test_teardown(test_generations, empty_scratch),

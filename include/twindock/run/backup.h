@@ -30,16 +30,18 @@ struct td_backup {
 };
 
 /* Back up what is in `dock`. *ran false: nothing was there to do (empty, or not one of the collections asked for).
- * Appends the report to `out`. An exit code or a negative errno. */
+ * Appends the report to `out`; *finished is the run, for the mail about it (its reason is the caller's to free). An
+ * exit code or a negative errno. The dock is free again on return. */
 int td_backup_dock(const struct td_app *app, const struct td_run_request *request, struct td_ledger *ledger,
-                   const struct td_dock_config *dock, bool *ran, struct td_buf *out, struct td_error *err);
+                   const struct td_dock_config *dock, bool *ran, struct td_run *finished, struct td_buf *out,
+                   struct td_error *err);
 
 /* --- steps, each in its own file ------------------------------------------------------------------------ */
 /* Raise the generation on both members, sweep what an interrupted run left. */
 int td_backup_begin(struct td_backup *backup, struct td_error *err);
 /* Manifest, RESTORE.txt, ledger copy, expiry; on every member still alive. */
 int td_backup_finish(struct td_backup *backup, struct td_error *err);
-/* Say it: to `out`, and by mail when it is due. */
+/* Record the end, and say it. */
 int td_backup_report(struct td_backup *backup, struct td_buf *out, struct td_error *err);
 
 #endif

@@ -18,6 +18,8 @@ struct td_app {
     const struct td_config *config;
     struct td_stop *stop;
     bool json;
+    /* Give out what has been said so far, before something slow is done (mailing). Empties `out`. */
+    void (*flush)(struct td_buf *out);
 };
 
 struct td_run_request {

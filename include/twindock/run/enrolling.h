@@ -6,12 +6,15 @@
 #include "twindock/run/commands.h"
 #include "twindock/run/docking.h"
 
+/* Are collection and dock (may be NULL) in the configuration? 0, or TD_EXIT_USAGE with the sentence in `err`. */
+int td_enrolling_check_names(const struct td_app *app, const char *collection, const char *dock, struct td_error *err);
+
 /*
  * Find the dock that is meant: `name`, or the only one that holds two disks. Locks it and looks. A refusal is
- * TD_EXIT_REFUSED (or TD_EXIT_USAGE, TD_EXIT_CONFIG) with the sentence in `err`.
+ * TD_EXIT_REFUSED or TD_EXIT_USAGE with the sentence in `err`.
  */
-int td_enrolling_open(struct td_docking *docking, const struct td_app *app, const char *collection, const char *name,
-                      struct td_ledger *ledger, struct td_error *err);
+int td_enrolling_open(struct td_docking *docking, const struct td_app *app, const char *name, struct td_ledger *ledger,
+                      struct td_error *err);
 
 /*
  * Take the two disks of the dock (source slot: A, destination slot: B) into the ledger and write their cards. Both

@@ -19,6 +19,9 @@ char *td_notify_sentence(struct td_ledger *ledger, const struct td_run *run);
  */
 void td_notify_mail(const struct td_app *app, struct td_ledger *ledger, const struct td_run *run);
 
+/* How the last run of this pair ended: its exit code, 0 when there was none. */
+int td_notify_previous_exit(struct td_ledger *ledger, int64_t pair);
+
 /* Any other mail; 0 or a negative errno. */
 int td_notify_send(const struct td_app *app, struct td_ledger *ledger, const char *subject, const char *body,
                    struct td_error *err);

@@ -1,0 +1,199 @@
+#!/usr/bin/env bash
+# Making a pair: format takes empty disks and asks; what is not empty is left alone without --erase, what is enrolled always.
+# enroll takes two filesystems of one UUID as they are, with what is on them, and begins a lost ledger anew.
+source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
+
+X=$T/x.img Y=$T/y.img
+
+# refuses NAME REGEX SOURCE-IMAGE DESTINATION-IMAGE COMMAND [ARG...]: exit 2, the sentence, and not a bit changed.
+refuses() {
+    local name=$1 regex=$2 one=$3 two=$4 before enrolled; shift 4
+    before=$(sums "$one" "$two") enrolled=$(pairs)
+    dock "$one" "$two"
+    td_is 2 "$name: exit 2" "$@" </dev/null
+    matches "$name: the sentence" "$regex" "$(cat "$OUT" "$ERR")"
+    undock
+    equal "$name: no disk is changed" "$before" "$(sums "$one" "$two")"
+    equal "$name: nothing is enrolled by it" "$enrolled" "$(pairs)"
+}
+pairs() { [[ -e $T/ledger/twindock.db ]] && ledger 'SELECT count(*) FROM pair' || echo 0; }
+uuid_of() { dumpe2fs -h "$1" 2>/dev/null | awk '/^Filesystem UUID:/ { print $3 }'; }
+features_of() { dumpe2fs -h "$1" 2>/dev/null | sed -n 's/^Filesystem features: *//p'; }
+card() { debugfs -R 'cat /.twindock/card.json' "$1" 2>/dev/null; }
+card_of() { card "$1" | python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$2"; }
+lose_ledger() { rm -rf "$T/ledger"; }
+
+claim_slots
+configure
+small_tree
+read -r FILES BYTES < <(find "$SRC" -type f -printf '%s\n' | awk '{ bytes += $1 } END { print NR, bytes }')
+
+# --- format -------------------------------------------------------------------------------------------------------
+
+td_is 2 "format of an empty dock is refused" format M --yes
+matches "it says to put disks in" 'disk into each slot' "$(cat "$ERR")"
+new_disk "$A" 64M; new_disk "$B" 64M
+new_disk "$X" 64M; new_disk "$Y" 64M
+dock "$A" ''
+td_is 2 "format of one disk alone is refused" format M --yes
+undock
+
+for answer in '' no m M.; do
+    before=$(sums "$A" "$B")
+    dock "$A" "$B"
+    printf '%s\n' "$answer" | "$TWINDOCK" format M -c "$CONF" >"$OUT" 2>"$ERR"
+    equal "answer '$answer': exit 2" 2 $?
+    matches "answer '$answer': it was asked, with both disks shown" "lost:.*source slot: .*64M.*destination slot: .*64M.*Type M" "$(cat "$ERR")"
+    matches "answer '$answer': it says that nothing was written" 'nothing was written' "$(cat "$ERR")"
+    undock
+    equal "answer '$answer': nothing was written" "$before 0" "$(sums "$A" "$B") $(pairs)"
+done
+
+mkfs.ext4 -q "$X"
+refuses "an ext4 in the destination slot" 'destination slot holds an ext4 disk.*--erase' "$A" "$X" format M --yes
+refuses "an ext4 in the source slot" 'source slot holds an ext4 disk.*--erase' "$X" "$A" format M --yes
+printf 'label: gpt\n,,\n' | sfdisk -q "$Y"
+refuses "a partition table" 'destination slot holds .*partitioned disk.*--erase' "$A" "$Y" format M --yes
+printf 'label: dos\n' | sfdisk -q -w always -W always "$Y"
+refuses "an empty partition table" 'destination slot holds .*partitioned disk.*--erase' "$A" "$Y" format M --yes
+new_disk "$Y" 64M
+mkswap -q "$Y" 2>/dev/null
+refuses "swap space" 'destination slot holds .*swap.*--erase' "$A" "$Y" format M --yes
+refuses "not empty, and not even asked" '--erase' "$X" "$Y" format M
+
+dock "$X" "$Y"
+mkdir -p "$T/mnt/held"
+mount "$SLOT1" "$T/mnt/held"
+td_is 2 "a mounted disk is refused even with --erase" format M --yes --erase
+matches "it says that it is in use" 'source slot is in use' "$(cat "$ERR")"
+umount "$T/mnt/held"
+td_is 0 "--erase takes both" format M --yes --erase
+undock
+check "--erase left no old mark on the disk" sh -c "[ \"\$(wipefs -n '$Y' | tail -n +2 | wc -l)\" = 1 ] && wipefs -n '$Y' | grep -q ext4"
+lose_ledger
+
+dock "$A" "$B"
+printf 'M\n' | "$TWINDOCK" format M -c "$CONF" >"$OUT" 2>"$ERR"
+equal "the name typed: exit 0" 0 $?
+matches "it says which disk is which" 'member A: the disk in the source slot.*member B: the disk in the destination slot' "$(cat "$OUT")"
+undock
+equal "labels" 'M-A M-B' "$(e2label "$A") $(e2label "$B")"
+equal "one UUID" "$(uuid_of "$A")" "$(uuid_of "$B")"
+equal "and the ledger knows it" "$(uuid_of "$A")" "$(ledger 'SELECT uuid FROM pair')"
+equal "the cards' letters" 'A B' "$(card_of "$A" member) $(card_of "$B" member)"
+check "the cards' tokens differ" [ "$(card_of "$A" token)" != "$(card_of "$B" token)" ]
+matches "checksummed metadata" 'metadata_csum' "$(features_of "$A")"
+matches "big inodes, for times to the nanosecond" '256' "$(dumpe2fs -h "$A" 2>/dev/null | awk '/^Inode size:/ { print $3 }')"
+check "A is sound" e2fsck -fn "$A"
+check "B is sound" e2fsck -fn "$B"
+
+for erase in '' --erase; do
+    # shellcheck disable=SC2086
+    refuses "enrolled disks${erase:+ with $erase}" 'enrolled' "$A" "$B" format M --yes $erase
+done
+cat >>"$CONF" <<EOF
+[collection N]
+source = $SRC
+EOF
+new_disk "$X" 64M
+refuses "enrolled disks as another collection" 'source slot holds member A of M.*enrolled' "$A" "$B" format N --yes --erase
+refuses "an enrolled disk beside an empty one" 'destination slot holds member B of M.*enrolled' "$X" "$B" format N --yes --erase
+refuses "swapped enrolled disks" 'enrolled' "$B" "$A" format N --yes --erase
+new_disk "$Y" 64M
+refuses "a second pair for one collection" 'M has an enrolled pair' "$X" "$Y" format M --yes
+cp --sparse=always "$A" "$Y"
+debugfs -w -R 'rm /.twindock/card.json' "$Y" 2>/dev/null
+refuses "a disk with an enrolled UUID and no card" 'enrolled' "$X" "$Y" format N --yes --erase
+
+# A ledger that is lost must not make the disks fair game.
+dock "$A" "$B"
+td_is 0 "a first backup" run --json
+undock
+lose_ledger
+refuses "members of a lost ledger, without --erase" 'not empty' "$A" "$B" format M --yes
+
+# --- a lost ledger ------------------------------------------------------------------------------------------------
+
+generation=$(card_of "$A" generation) token=$(card_of "$A" token)
+dock "$A" "$B"
+td_is 2 "without the ledger the disks are strangers" check --json
+equal "strangers" foreign-disk "$(json docks 0 verdict)"
+dock "$B" "$A"
+td_is 2 "enroll of the two in each other's slots is refused" enroll M
+matches "it says why" 'A \(source slot\) and B' "$(cat "$ERR")"
+dock "$A" "$B"
+td_is 2 "enroll as another collection is refused" enroll N
+td_is 0 "enroll after the ledger was lost" enroll M
+undock
+equal "the cards are kept" "$generation $token" "$(card_of "$A" generation) $(card_of "$A" token)"
+dock "$A" "$B"
+td_is 0 "check" check --json
+td_is 0 "run" run --json
+equal "it copies nothing and finds nothing wrong" '0 0 0 [] []' "$(json copied) $(json deleted) $(json renamed) $(json held) $(json repaired)"
+equal "and proves every copy" "$((FILES * 2)) $((BYTES * 2))" "$(json proven) $(json proven_bytes)"
+td_is 0 "enroll twice" enroll M
+matches "it says that they are enrolled" 'enrolled already' "$(cat "$OUT")"
+td_is 0 "enroll twice, as JSON" enroll M --json
+equal "one object" 'done' "$(json result)"
+undock
+check "A is the source" same_tree "$A"
+check "B is the source" same_tree "$B"
+
+# --- disks that somebody else filled ------------------------------------------------------------------------------
+
+lose_ledger
+cp -a "$CONF" "$CONF.two"
+sed -i '/^\[collection N\]/,$d' "$CONF"
+fill() { # fill IMAGE [MKFS-OPTION...]: an ext4 made by hand that holds the files
+    local image=$1; shift
+    new_disk "$image" 64M
+    mkfs.ext4 -q -b 4096 "$@" "$image"
+    mkdir -p "$T/mnt/hand"
+    mount -o loop "$image" "$T/mnt/hand"
+    cp -a "$SRC" "$T/mnt/hand/M"
+    umount "$T/mnt/hand"
+}
+UUID=0cfdeff4-6502-6510-8086-145408f4e658
+fill "$A" -U "$UUID"
+fill "$B"
+refuses "different UUIDs" 'different UUIDs' "$A" "$B" enroll M
+new_disk "$Y" 64M
+refuses "an empty disk" 'destination slot .*holds no ext4' "$A" "$Y" enroll M
+fill "$Y" -U "$UUID" -O mmp
+refuses "a feature that twindock refuses" 'destination slot .*cannot be enrolled: .*mmp' "$A" "$Y" enroll M
+fill "$Y" -U "$UUID"
+debugfs -w -R 'ssv state 2' "$Y" 2>/dev/null
+refuses "recorded errors" 'destination slot .*cannot be enrolled: .*errors' "$A" "$Y" enroll M
+fill "$B" -U "$UUID"
+stamp() { mounted "$1" stamp_to "$2"; } # stamp IMAGE FILE
+stamp_to() { "$HERE/tree-compare" stamp "$MNT/M" >"$1"; }
+stamp "$A" "$T/a.1"; stamp "$B" "$T/b.1"
+dock "$A" "$B"
+td_is 0 "enroll of two filesystems of one UUID" enroll M --json
+equal "its pair" "$UUID" "$(json pair)"
+td_is 0 "check of them" check --json
+td_is 0 "the plan for them" run --dry-run
+matches "the plan is empty" 'nothing to copy, move or delete' "$(cat "$OUT")"
+td_is 0 "the first run" run --json
+equal "it copies, renames, deletes and updates nothing" '0 0 0 0' "$(json copied) $(json renamed) $(json deleted) $(json updated)"
+equal "it proves every copy" "$((FILES * 2)) $((BYTES * 2))" "$(json proven) $(json proven_bytes)"
+equal "and finds nothing wrong" '[] [] []' "$(json held) $(json repaired) $(json noted)"
+undock
+stamp "$A" "$T/a.2"; stamp "$B" "$T/b.2"
+check "the files on A are untouched, inode by inode" diff "$T/a.1" "$T/a.2"
+check "the files on B are untouched, inode by inode" diff "$T/b.1" "$T/b.2"
+check "the manifest of A holds" manifest_holds "$A"
+check "the manifest of B holds" manifest_holds "$B"
+
+# Bytes that were wrong before anybody knew: there is no ledger to tell who is right; the source wins, and it is said.
+lose_ledger
+fill "$A" -U "$UUID"; fill "$B" -U "$UUID"
+check "a bit is flipped on B before it is enrolled" flip "$B" M/big.bin 5000
+dock "$A" "$B"
+td_is 0 "enroll of them" enroll M
+td run --json
+matches "it is told" 'big.bin' "$(json noted) $(json repaired)"
+undock
+check "A is the source" same_tree "$A"
+check "B is the source" same_tree "$B"
+finish
