@@ -21,6 +21,11 @@ static bool is_file(const struct td_entry *entry) {
     return entry != NULL && S_ISREG(entry->mode);
 }
 
+static bool is_nowhere(const struct td_row *row) {
+    return row->ledger != NULL && !row->shielded && row->side[TD_SOURCE] == NULL && row->side[TD_A] == NULL &&
+           row->side[TD_B] == NULL;
+}
+
 /* What the brake compares with: the ledger; a pair that has none yet is measured by what lies on its members. */
 static const struct td_entry *known_before(const struct planning *planning, const struct td_row *row) {
     if (row->ledger != NULL)
@@ -33,7 +38,7 @@ static const struct td_entry *known_before(const struct planning *planning, cons
 static void count_for_brake(struct planning *planning, const struct td_row *row) {
     struct td_brake *brake = &planning->engine->brake;
     const struct td_entry *before = known_before(planning, row), *now = row->side[TD_SOURCE];
-    if (!is_file(before))
+    if (!is_file(before) || is_nowhere(row))
         return;
     brake->base_files++;
     brake->base_bytes += before->size;
@@ -72,11 +77,6 @@ static int forget(struct td_engine *engine, const struct td_row *row, struct td_
     struct td_work_op op = {
         .action = TD_ACT_DELETE, .why = TD_WHY_GONE, .members = td_engine_members(engine), .path = row->path};
     return td_work_add_op(engine->ledger, &op, err);
-}
-
-static bool is_nowhere(const struct td_row *row) {
-    return row->ledger != NULL && !row->shielded && row->side[TD_SOURCE] == NULL && row->side[TD_A] == NULL &&
-           row->side[TD_B] == NULL;
 }
 
 /* The answer to "this is there but cannot be read": it is reported, and nothing is concluded from it. */

@@ -106,7 +106,6 @@ static int accept_if_unanimous(struct td_engine *engine, const char *path, struc
             return 0;
         file.cycle[side] = engine->cycle;
         file.proven_at[side] = td_wall_seconds();
-        engine->counts.proven += side != TD_SOURCE;
     }
     file.has_hash = true;
     memcpy(file.hash, evidence.side[TD_SOURCE].hash, TD_HASH_LEN);
@@ -114,6 +113,11 @@ static int accept_if_unanimous(struct td_engine *engine, const char *path, struc
         rc = td_work_entry(engine->ledger, TD_SOURCE, path, &file.entry, err);
     if (rc == 0)
         rc = td_ledger_put_file(engine->ledger, engine->pair, &file, err);
+    for (int side = TD_A; rc == 0 && side <= TD_B; side++)
+        if ((needed & TD_SIDE_BIT(side)) != 0) {
+            engine->counts.proven++;
+            engine->counts.proven_bytes += file.entry.size;
+        }
     if (rc == 0)
         rc = td_work_drop_evidence(engine->ledger, path, err);
     return rc == 0 ? td_engine_enter_links(engine, path, err) : rc;
@@ -138,8 +142,6 @@ static int read_failed(struct td_engine *engine, const struct td_read_done *done
         td_engine_lose(engine, done->side, strerror(error));
         return 0;
     }
-    if (error == ENOENT && done->side == TD_SOURCE)
-        return 0; /* deleted since the walk: the next run sees it gone */
     if (done->id == FIRST_READ && error != ENOENT)
         return read_again(engine, done, err);
     static const uint8_t none[TD_HASH_LEN];

@@ -29,6 +29,9 @@ static int gather(struct td_engine *engine, const struct td_work_evidence *said,
         out->side[side].error = said->side[side].error;
         out->side[side].changing = said->side[side].changing;
         memcpy(out->side[side].hash, said->side[side].hash, TD_HASH_LEN);
+        /* Deleted in the source since the walk: that a member has no copy (yet) is nobody's fault. */
+        if (side != TD_SOURCE && said->side[TD_SOURCE].error == ENOENT && said->side[side].error == ENOENT)
+            out->side[side].asked = false;
         out->side[side].agrees = !said->side[side].asked && out->in_ledger && file->cycle[side] == engine->cycle;
     }
     if (engine->trust_ledger)
@@ -157,6 +160,7 @@ static int enter_finding(struct td_engine *engine, const char *path, const struc
             file->cycle[side] = engine->cycle;
             file->proven_at[side] = td_wall_seconds();
             engine->counts.proven += side != TD_SOURCE && said->side[side].asked;
+            engine->counts.proven_bytes += side != TD_SOURCE && said->side[side].asked ? file->entry.size : 0;
         } else if (finding->accept_source) {
             file->cycle[side] = file->proven_at[side] = 0;
         }

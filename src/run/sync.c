@@ -38,6 +38,29 @@ static int open_tree(const char *path, struct td_error *err) {
     return fd >= 0 ? fd : td_fail(err, errno, "cannot open the directory %s", path);
 }
 
+static bool same_directory(const struct stat *a, const struct stat *b) {
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* Is `inner` the directory `outer`, or somewhere below it? Asked by numbers, upwards, so that bind mounts do not hide it. */
+static bool lies_inside(int inner, int outer) {
+    struct stat wanted, here, above;
+    TD_AUTOCLOSE int fd = openat(inner, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &here) != 0 || fstat(outer, &wanted) != 0)
+        return false;
+    while (!same_directory(&here, &wanted)) {
+        int up = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (up < 0)
+            return false;
+        close(fd);
+        fd = up;
+        if (fstat(fd, &above) != 0 || same_directory(&above, &here))
+            return false;
+        here = above;
+    }
+    return true;
+}
+
 /* One tree inside the other would be copied into itself; a member's root has a ledger of its own. */
 static int check_trees(const struct syncing *syncing, const char *const *names, struct td_error *err) {
     for (int side = TD_A; side <= TD_B; side++) {
@@ -45,15 +68,12 @@ static int check_trees(const struct syncing *syncing, const char *const *names, 
         if (syncing->root[side] < 0)
             continue;
         if (fstatat(syncing->root[side], ".twindock/card.json", &card, AT_SYMLINK_NOFOLLOW) == 0)
-            return td_fail_text(err, EINVAL, "%s is the root of an enrolled disk; use twindock run for it",
-                                names[side]);
-        for (int other = 0; other < TD_SIDES; other++) {
-            TD_AUTOFREE char *a = realpath(names[side], NULL);
-            TD_AUTOFREE char *b = other == side || names[other] == NULL ? NULL : realpath(names[other], NULL);
-            if (a != NULL && b != NULL && (td_path_below(a + 1, b + 1) || td_path_below(b + 1, a + 1)))
+            return td_fail_text(err, EINVAL, "%s is the root of an enrolled disk; use twindock run for it", names[side]);
+        for (int other = 0; other < side; other++)
+            if (syncing->root[other] >= 0 && (lies_inside(syncing->root[side], syncing->root[other]) ||
+                                              lies_inside(syncing->root[other], syncing->root[side])))
                 return td_fail_text(err, EINVAL, "%s and %s lie inside one another; choose separate directories",
                                     names[side], names[other]);
-        }
     }
     return 0;
 }

@@ -78,7 +78,10 @@ static bool starts_with(const char *text, const char *start) {
     return strncmp(text, start, strlen(start)) == 0;
 }
 
+/* XFS shows a file's ACLs a second time under names of its own. */
 static bool is_kept(const char *name) {
+    if (starts_with(name, "trusted.SGI_ACL_"))
+        return false;
     return starts_with(name, "user.") || starts_with(name, "trusted.") || starts_with(name, "security.") ||
            strcmp(name, "system.posix_acl_access") == 0 || strcmp(name, "system.posix_acl_default") == 0;
 }
