@@ -1,5 +1,6 @@
 -- ?1: the list, ?2: the side, ?3: the pair, ?4: the round of proving. A file with several names is read by the first of
--- them, when any of them is not proven.
+-- them, when any of them is not proven. The source's proof holds for the state that was read: a ctime that has moved
+-- since asks for a new one, in the same round too.
 INSERT INTO temp.job (list, place, path, size)
 SELECT ?1, ifnull(t.ino, 0), s.path, s.size
   FROM temp.scan s
@@ -7,7 +8,8 @@ SELECT ?1, ifnull(t.ino, 0), s.path, s.size
   LEFT JOIN main.file f ON f.pair = ?3 AND f.path = s.path
  WHERE s.side = 0 AND s.mode & 61440 = 32768 AND s.error = 0
    AND iif(s.nlink <= 1,
-           f.sha256 IS NULL OR CASE ?2 WHEN 0 THEN f.source_cycle WHEN 1 THEN f.a_cycle ELSE f.b_cycle END < ?4,
+           f.sha256 IS NULL OR CASE ?2 WHEN 0 THEN f.source_cycle WHEN 1 THEN f.a_cycle ELSE f.b_cycle END < ?4
+           OR ?2 = 0 AND (f.ctime <> s.ctime OR f.ctime_ns <> s.ctime_ns),
            NOT EXISTS (SELECT 1
                          FROM temp.scan e INDEXED BY scan_link
                         WHERE e.side = 0 AND e.dev = s.dev AND e.ino = s.ino AND e.nlink > 1
@@ -18,4 +20,5 @@ SELECT ?1, ifnull(t.ino, 0), s.path, s.size
                         WHERE n.side = 0 AND n.dev = s.dev AND n.ino = s.ino AND n.nlink > 1
                           AND n.mode & 61440 <> 16384
                           AND (g.sha256 IS NULL
-                               OR CASE ?2 WHEN 0 THEN g.source_cycle WHEN 1 THEN g.a_cycle ELSE g.b_cycle END < ?4)))
+                               OR CASE ?2 WHEN 0 THEN g.source_cycle WHEN 1 THEN g.a_cycle ELSE g.b_cycle END < ?4
+                               OR ?2 = 0 AND (g.ctime <> n.ctime OR g.ctime_ns <> n.ctime_ns))))

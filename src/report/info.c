@@ -139,7 +139,7 @@ static void row_date(const struct td_info_row *row, char *out) {
 }
 
 static struct widths measure(const struct td_info_row *rows, size_t count) {
-    struct widths widths = {1, DATE_COLUMN};
+    struct widths widths = {2, DATE_COLUMN}; /* one letter names stand as two letter ones do */
     for (size_t i = 0; i < count; i++) {
         char date[TD_DATE_MAX];
         row_date(&rows[i], date);

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A run that is killed at any moment leaves every path whole, nothing mounted, and the next run goes on from there.
+# A run that is killed at any moment, or ended by a power cut, leaves every path whole and nothing mounted, and the next
+# run goes on from there.
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 
 KILLS=${KILLS:-200}
@@ -31,6 +32,16 @@ whole() { # whole IMAGE: a copy of it, its journal replayed, holds nothing but g
     released "$T/copy.img"
     return $status
 }
+# What a power cut would leave on disks and machine: the disks as they are now, with nothing more of what the kernel still
+# has to write for them, and the ledger. It takes the place of the real ones when the run has been killed.
+cut_power() {
+    kill -STOP "$RUN" 2>/dev/null
+    sleep 0.02
+    mkdir "$T/cut"
+    cp --sparse=always "$A" "$T/cut/a.img"
+    cp --sparse=always "$B" "$T/cut/b.img"
+    cp -a "$T/ledger" "$T/cut/ledger"
+}
 left_open() { ledger 'SELECT count(*) FROM run WHERE ended IS NULL'; }
 staged() { mounted "$1" find "$MNT/.twindock/staging" -mindepth 1; }
 
@@ -59,6 +70,7 @@ for n in $(seq "$KILLS"); do
     change "$n"
     start
     nap $((RANDOM % (LENGTH * 5 / 4 + 1)))
+    [[ $((n % 10)) = 5 ]] && cut_power
     kill -9 "$RUN" 2>/dev/null
     { wait "$RUN"; } 2>/dev/null
     status=$?
@@ -67,6 +79,12 @@ for n in $(seq "$KILLS"); do
     grep -qF "$T" /proc/self/mounts && held=$((held + 1))
     undock
     released "$A" && released "$B" || held=$((held + 1))
+    if [[ -d $T/cut ]]; then
+        mv "$T/cut/a.img" "$A"; mv "$T/cut/b.img" "$B"
+        rm -r "$T/ledger"; mv "$T/cut/ledger" "$T/ledger"; rmdir "$T/cut"
+        check "after power cut $n: every path on A is whole" whole "$A"
+        check "after power cut $n: every path on B is whole" whole "$B"
+    fi
     [[ $((n % 10)) = 0 ]] || { dock "$A" "$B"; continue; }
 
     before=$FAILED
@@ -128,7 +146,7 @@ done
 
 # What was proven before the signal is not read again by the next run, unless it has changed since, however quietly.
 for i in $(seq 40); do echo "quiet $i" >"$SRC/docs/q$i"; done
-for i in $(seq 8); do head -c 5000000 /dev/urandom >"$SRC/photos/heavy$i"; done
+truncate -s 800M "$SRC/photos/heavy" # a hole: no room, but time to read
 td_is 0 "quiet edits: all is proven" run
 PROVEN="SELECT CAST(path AS TEXT) FROM file JOIN pair ON pair.id = file.pair
          WHERE cycle <> 0 AND source_cycle = cycle AND a_cycle = cycle AND CAST(path AS TEXT) LIKE 'docs/q%' LIMIT 1"

@@ -77,8 +77,8 @@ static void test_table_without_flags_has_no_lines_below(void **state) {
     (void)state;
     struct td_info_row row = make_row("M", "18e61a61-6502-6510-8086-0065d1917f97", TUE_SEP_2, 0, 0);
     assert_printed(&row, 1,
-                   "  Last Backup                  Used Free UUID\n"
-                   "M Tue Sep  2 20:00:04 PDT 2014    0    0 18e61a61-6502-6510-8086-0065d1917f97\n");
+                   "   Last Backup                  Used Free UUID\n"
+                   "M  Tue Sep  2 20:00:04 PDT 2014    0    0 18e61a61-6502-6510-8086-0065d1917f97\n");
 }
 
 static void test_never_and_unknown_sizes(void **state) {
@@ -106,16 +106,16 @@ static void test_longer_zone_widens_the_column(void **state) {
     struct td_info_row rows[2] = {make_row("M", "18e61a61-6502-6510-8086-0065d1917f97", TUE_SEP_2, 1.3 * TIB, 66 * GIB),
                                   make_row("N", "c54d93c9-6502-6510-8086-7395b84d22d7", 0, 1024, 1023)};
     assert_printed(rows, 2,
-                   "  Last Backup                    Used Free UUID\n"
-                   "N never                          1.0K 1023 c54d93c9-6502-6510-8086-7395b84d22d7\n"
-                   "M Wed Sep  3 08:30:04 +0530 2014 1.3T  66G 18e61a61-6502-6510-8086-0065d1917f97\n");
+                   "   Last Backup                    Used Free UUID\n"
+                   "N  never                          1.0K 1023 c54d93c9-6502-6510-8086-7395b84d22d7\n"
+                   "M  Wed Sep  3 08:30:04 +0530 2014 1.3T  66G 18e61a61-6502-6510-8086-0065d1917f97\n");
     use_zone("UTC0");
     assert_printed(rows, 1,
-                   "  Last Backup                  Used Free UUID\n"
-                   "N never                        1.0K 1023 c54d93c9-6502-6510-8086-7395b84d22d7\n");
+                   "   Last Backup                  Used Free UUID\n"
+                   "N  never                        1.0K 1023 c54d93c9-6502-6510-8086-7395b84d22d7\n");
     assert_printed(rows + 1, 1,
-                   "  Last Backup                  Used Free UUID\n"
-                   "M Wed Sep  3 03:00:04 UTC 2014 1.3T  66G 18e61a61-6502-6510-8086-0065d1917f97\n");
+                   "   Last Backup                  Used Free UUID\n"
+                   "M  Wed Sep  3 03:00:04 UTC 2014 1.3T  66G 18e61a61-6502-6510-8086-0065d1917f97\n");
 }
 
 static void test_oldest_first_then_by_name(void **state) {
@@ -229,7 +229,7 @@ static void test_reasons_are_one_escaped_line(void **state) {
     assert_string_equal(row.reason, "Wed Sep 10 18:00:04: cannot read a\\x0aM  fine\\x1b[2J\\x9b\\x41\\xe2\\x80\\xae");
     TD_AUTOBUF struct td_buf out = {0};
     td_info_print(&row, 1, &out);
-    assert_non_null(strstr(td_buf_text(&out), "\nM Wed Sep 10 18:00:04: cannot read a\\x0aM  fine\\x1b[2J\\x9b\\x41"));
+    assert_non_null(strstr(td_buf_text(&out), "\nM  Wed Sep 10 18:00:04: cannot read a\\x0aM  fine\\x1b[2J\\x9b\\x41"));
     free(row.reason);
 }
 
