@@ -2,7 +2,7 @@
 -- them, when any of them is not proven. The source's proof holds for the state that was read: a ctime that has moved
 -- since asks for a new one, in the same round too.
 INSERT INTO temp.job (list, place, path, size)
-SELECT ?1, ifnull(t.ino, 0), s.path, s.size
+SELECT ?1, ifnull(t.place, 0), s.path, s.size
   FROM temp.scan s
   LEFT JOIN temp.scan t ON t.side = ?2 AND t.path = s.path
   LEFT JOIN main.file f ON f.pair = ?3 AND f.path = s.path

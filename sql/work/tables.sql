@@ -16,6 +16,7 @@ CREATE TEMP TABLE scan (
     nlink INTEGER NOT NULL, size INTEGER NOT NULL, blocks INTEGER NOT NULL, mtime INTEGER NOT NULL,
     mtime_ns INTEGER NOT NULL, ctime INTEGER NOT NULL, ctime_ns INTEGER NOT NULL, rdev INTEGER NOT NULL, target BLOB,
     xattrs BLOB, error INTEGER NOT NULL,
+    place INTEGER NOT NULL, -- where the data begins on the disk, in bytes; the inode's number where that is not known
     PRIMARY KEY (side, path)
 ) STRICT, WITHOUT ROWID;
 -- Names that share an inode with others: few in most trees, so hard links cost nothing where there are none.
@@ -30,7 +31,7 @@ CREATE TEMP TABLE owner (
     PRIMARY KEY (side, dev, ino)
 ) STRICT, WITHOUT ROWID;
 
--- What is to be done. place: the inode for copies, which are read in that order; else 0.
+-- What is to be done. place: for copies where the source lies on its disk, which is the order of reading; else 0.
 CREATE TEMP TABLE op (
     id INTEGER PRIMARY KEY,
     action INTEGER NOT NULL, why INTEGER NOT NULL, members INTEGER NOT NULL, path BLOB NOT NULL, from_path BLOB,

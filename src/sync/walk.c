@@ -13,6 +13,7 @@
 #include "twindock/base/beneath.h"
 #include "twindock/base/buf.h"
 #include "twindock/base/cleanup.h"
+#include "twindock/platform/extents.h"
 #include "twindock/sync/attributes.h"
 
 #include <dirent.h>
@@ -52,7 +53,8 @@ struct walk {
     struct frame *frame;
     size_t depth, room;
     struct listing listing;
-    char *dirents; /* NAMES_SIZE */
+    char *dirents;  /* NAMES_SIZE */
+    bool placeless; /* this filesystem does not tell where files lie */
 };
 
 /* The disk itself has gone; there is no use in going on. */
@@ -157,6 +159,18 @@ static bool is_skipped(const struct walk *walk, size_t parent_len, const char *n
     return false;
 }
 
+/* Find out where a file lies on its disk, so that it can be read in that order. Of use, never needed: a file that cannot
+ * be opened is told when it is read, and a filesystem that cannot say is not asked again. */
+static void locate(struct walk *walk, int dir, const char *name, struct td_entry *entry) {
+    if (walk->placeless)
+        return;
+    TD_AUTOCLOSE int fd = td_open_beneath(dir, name, O_RDONLY | O_NONBLOCK, 0);
+    if (fd < 0)
+        return;
+    int rc = td_extents_first(fd, &entry->place);
+    walk->placeless = rc == -EOPNOTSUPP || rc == -ENOTTY;
+}
+
 /* Describe one name of the frame's directory, or note it for a visit when it is a directory to enter. */
 static int describe(struct walk *walk, struct frame *frame, const char *name) {
     struct td_entry entry;
@@ -175,6 +189,8 @@ static int describe(struct walk *walk, struct frame *frame, const char *name) {
         td_buf_add(&frame->below, name, strlen(name) + 1);
         return 0;
     }
+    if (rc == 0 && S_ISREG(entry.mode) && entry.size > 0)
+        locate(walk, frame->fd, name, &entry);
     return emit(walk, &entry, -rc);
 }
 

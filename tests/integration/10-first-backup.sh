@@ -48,7 +48,7 @@ ledger_copy_holds() { # ledger_copy_holds FILES: regular files with a sum, in a 
     [[ $said = "$1|$1|$1|$1" ]] || { echo "$said"; return 1; }
 }
 nothing_staged() { [[ -z $(ls -A "$MNT/.twindock/staging" 2>/dev/null) ]]; }
-nothing_kept() { [[ -z $(ls -A "$MNT/.twindock/history" "$MNT/.twindock/quarantine" 2>/dev/null | grep -v ':$') ]]; }
+nothing_kept() { [[ -z $(find "$MNT/.twindock/history" "$MNT/.twindock/quarantine" -mindepth 1 2>/dev/null) ]]; }
 restore_names_the_disk() { grep -q "$PAIR" "$MNT/$1/RESTORE.txt" && LC_ALL=C grep -vqP '[^\x00-\x7F]' "$MNT/$1/RESTORE.txt"; }
 stamped() { "$COMPARE" stamp "$MNT/M" >"$T/stamp.$1"; } # stamped NAME
 no_mount_left() { ! grep -E "^($(readlink -f "$SLOT1")|$(readlink -f "$SLOT2")) " /proc/mounts; }
@@ -82,7 +82,7 @@ PAIR=$(ledger 'SELECT uuid FROM pair')
 matches "the pair has a UUID" '^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$' "$PAIR"
 td_is 0 "the first run" run --json
 equal "its verdict" ok "$(json verdict)"
-equal "its result" done "$(json result)"
+equal "its result" "done" "$(json result)"
 equal "files" "$FILES" "$(json files)"
 equal "every copy of the source and both members was read and proven" $((FILES * 2)) "$(json proven)"
 equal "nothing is left to prove" 0 "$(json left)"

@@ -13,7 +13,7 @@ shows() {
     equal "$1" "$2" "$(cat "$OUT")"
     [[ $code = 0 ]] || flunk "$1: exit $code"
 }
-header() { printf '%-*s %-28s Used Free UUID' "${1:-2}" '' 'Last Backup'; } # header [WIDTH OF NAMES]
+header() { printf '   %-28s Used Free UUID' 'Last Backup'; }
 date_of() { date -d "@$1" '+%a %b %e %T %Z %Y'; }
 short_date_of() { date -d "@$1" '+%a %b %e %T'; }
 last() { ledger "SELECT $1 FROM run ORDER BY id DESC LIMIT 1"; }

@@ -110,8 +110,17 @@ refused duplicate-identity "A and a clone of it" 'Both disks say that they are m
 truncate -s 64M "$X"
 refused dock-merged "one disk of twice the size" 'The only disk in dock test .*wrong size: 64M instead of 32M' "$X" ''
 
+cp "$CONF" "$CONF.plain"
+sed -i 's/^mode = individual/mode = mirror/; /^destination = /d' "$CONF"
+refused wrong-layout "a twin in a dock that mirrors" 'M is a pair of independent twins and dock test mirrors' "$A" ''
+mv "$CONF.plain" "$CONF"
+
 no_mails
 runs=$(runs)
+dock "$B" "$A"
+td_is 2 "--dry-run of swapped disks is refused as well" run --dry-run
+undock
+equal "it records and mails nothing" "$runs 0" "$(runs) $(mails)"
 td_is 2 "nothing docked: check" check --json
 equal "nothing docked: check's verdict" empty "$(said verdict)"
 td_is 2 "nothing docked: run" run --json
@@ -119,6 +128,16 @@ equal "nothing docked: run's verdict" 'empty refused' "$(field verdict result)"
 matches "nothing docked: a sentence" 'docked' "$(field reason)"
 td_is 0 "nothing docked: the nightly run" run --nightly
 equal "nothing docked: no mail and no record" "$runs 0" "$(runs) $(mails)"
+
+dock "$C" "$D"
+runs=$(runs)
+td_is 2 "another collection than the one asked for" run M --json
+equal "another collection: the verdict" 'empty refused' "$(field verdict result)"
+matches "another collection: the sentence" 'M is not docked' "$(field reason)"
+td_is 2 "verify of another collection than the one docked" verify M --json
+matches "verify of another collection: the sentence" 'M is not docked' "$(field reason)"
+undock
+equal "another collection: no mail and no record" "$runs 0" "$(runs) $(mails)"
 
 # --- what the configuration allows --------------------------------------------------------------------------------
 
@@ -244,7 +263,7 @@ check "B has followed" same_tree "$B"
 : >"$SRC/docs/t4.txt"
 braked "a file in forty turned empty" 'The run would turn 1 of 4[0-9] files empty'
 passes "a file in forty turned empty: --accept-changes" --accept-changes
-rm -rf "$SRC"/* && echo new >"$SRC/new"
+rm -rf "${SRC:?}"/* && echo new >"$SRC/new"
 braked "all is gone" 'The run would delete 4[0-9] of 4[0-9] files'
 
 # --- a ledger older than the disks --------------------------------------------------------------------------------
@@ -259,4 +278,16 @@ refused ahead-of-ledger "an old ledger" 'Both disks of M were written by a run t
 passes "an old ledger: --accept-ahead" --accept-ahead
 check "A is right" same_tree "$A"
 passes "and the next run needs no leave"
+
+# --- a pair that the configuration knows no more ------------------------------------------------------------------
+
+sed -i '/^\[collection P\]/,$d' "$CONF"
+before=$(sums "$C" "$D")
+dock "$C" "$D"
+td_is 78 "a pair without its section: check" check
+matches "a pair without its section: check's sentence" 'P is enrolled but has no section \[collection P\]' "$(cat "$OUT" "$ERR")"
+td_is 78 "a pair without its section: run" run
+matches "a pair without its section: run's sentence" 'P is enrolled but has no section \[collection P\]' "$(cat "$OUT" "$ERR")"
+undock
+equal "a pair without its section: no disk is changed" "$before" "$(sums "$C" "$D")"
 finish

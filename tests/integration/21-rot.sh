@@ -219,6 +219,24 @@ equal "a new file, rotten soon: the copy is good" "$good" "$(hash_on "$A" docs/n
 rm "$SRC/docs/new.bin"
 settles "a rotten file deleted"
 
+# Its directory is renamed before anybody has noticed.
+mkdir "$SRC/box"
+head -c 50000 /dev/urandom >"$SRC/box/inside"
+redock
+td_is 0 "rot in a directory: the file" run
+undock
+good=$(hash_in box/inside)
+flip_source box/inside
+mv "$SRC/box" "$SRC/carton"
+redock
+td_is 5 "rot in a renamed directory: run" run --json
+equal "rot in a renamed directory: held" 'carton/inside - source-rot' "$(found held)"
+undock
+equal "rot in a renamed directory: A has the good copy" "$good" "$(hash_on "$A" carton/inside)"
+equal "rot in a renamed directory: B, too" "$good" "$(hash_on "$B" carton/inside)"
+rm -r "$SRC/carton"
+settles "rot in a renamed directory, then deleted"
+
 # --- edits that keep the time -------------------------------------------------------------------------------------
 
 old=$(cat "$SRC/docs/t7.txt") when=$(stat -c %y "$SRC/docs/t7.txt")

@@ -69,7 +69,7 @@ killed=0 held=0
 for n in $(seq "$KILLS"); do
     change "$n"
     start
-    nap $((RANDOM % (LENGTH * 5 / 4 + 1)))
+    nap $((RANDOM % LENGTH))
     [[ $((n % 10)) = 5 ]] && cut_power
     kill -9 "$RUN" 2>/dev/null
     { wait "$RUN"; } 2>/dev/null
@@ -109,7 +109,7 @@ for n in $(seq "$KILLS"); do
     [[ $FAILED = "$before" ]] || break
 done
 equal "nothing was left mounted, no device held" 0 "$held"
-matches "most of the runs were really killed ($killed of $KILLS)" '^1$' "$((killed * 2 > KILLS))"
+check "many of the runs were really killed ($killed of $KILLS)" test $((killed * 3)) -gt "$KILLS"
 check "the ledger calls them interrupted" test "$(ledger "SELECT count(*) FROM run WHERE result = 'interrupted'")" -gt $((KILLS / 5))
 check "nothing was called rotten on the way" test "$(ledger "SELECT count(*) FROM incident WHERE cause IN ('backup-rot', 'source-rot')")" = 0
 undock
@@ -145,11 +145,12 @@ for signal in TERM INT HUP; do
 done
 
 # What was proven before the signal is not read again by the next run, unless it has changed since, however quietly.
-for i in $(seq 40); do echo "quiet $i" >"$SRC/docs/q$i"; done
-truncate -s 800M "$SRC/photos/heavy" # a hole: no room, but time to read
+mkdir "$SRC/quiet"
+for i in $(seq 40); do echo "quiet $i" >"$SRC/quiet/q$i"; done
+truncate -s 800M "$SRC/heavy" # a hole: no room, but time to read
 td_is 0 "quiet edits: all is proven" run
 PROVEN="SELECT CAST(path AS TEXT) FROM file JOIN pair ON pair.id = file.pair
-         WHERE cycle <> 0 AND source_cycle = cycle AND a_cycle = cycle AND CAST(path AS TEXT) LIKE 'docs/q%' LIMIT 1"
+         WHERE cycle <> 0 AND source_cycle = cycle AND a_cycle = cycle AND CAST(path AS TEXT) LIKE 'quiet/q%' LIMIT 1"
 began=$(now)
 td_is 0 "quiet edits: a run to measure" run
 took=$(($(now) - began))
