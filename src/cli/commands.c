@@ -1,11 +1,13 @@
 /* One row for each command, and the few lines that turn what was typed into a request. */
 #include "twindock/cli/cli.h"
 
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#define ASK_AGAIN_MS 200 /* how soon a signal is noticed while a question waits for its answer */
 #define COMMON (TD_OPT_CONFIG | TD_OPT_JSON)
 
 static int do_info(const struct td_app *app, const struct td_cli *cli, struct td_buf *out, struct td_error *err) {
@@ -35,25 +37,40 @@ static int do_verify(const struct td_app *app, const struct td_cli *cli, struct 
     return td_command_verify(app, cli->argument_count > 0 ? cli->arguments[0] : NULL, out, err);
 }
 
+struct question {
+    const char *name;
+    const struct td_stop *stop;
+};
+
+/* Wait for a line, or for a signal: reading alone would go on after Ctrl-C. */
+static bool line_comes(const struct td_stop *stop) {
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+    while (!td_stop_asked(stop))
+        if (poll(&input, 1, ASK_AGAIN_MS) > 0)
+            return true;
+    return false;
+}
+
 /* The name has to be typed: a "y" is too easily given. */
-static bool ask_for_name(void *ctx, const char *question) {
-    const char *name = ctx;
+static bool ask_for_name(void *ctx, const char *text) {
+    const struct question *question = ctx;
     char answer[128] = "";
-    fprintf(stderr, "%s\nType %s to go on, anything else to leave: ", question, name);
+    fprintf(stderr, "%s\nType %s to go on, anything else to leave: ", text, question->name);
     fflush(stderr);
-    if (fgets(answer, sizeof answer, stdin) == NULL)
+    if (!line_comes(question->stop) || fgets(answer, sizeof answer, stdin) == NULL)
         return false;
     answer[strcspn(answer, "\n")] = '\0';
-    return strcmp(answer, name) == 0;
+    return strcmp(answer, question->name) == 0;
 }
 
 static int do_format(const struct td_app *app, const struct td_cli *cli, struct td_buf *out, struct td_error *err) {
+    struct question question = {cli->arguments[0], app->stop};
     struct td_format_request request = {
         .collection = cli->arguments[0],
         .dock = cli->dock,
         .erase = (cli->given & TD_OPT_ERASE) != 0,
         .ask = (cli->given & TD_OPT_YES) != 0 ? NULL : ask_for_name,
-        .ctx = (void *)(uintptr_t)cli->arguments[0],
+        .ctx = &question,
     };
     return td_command_format(app, &request, out, err);
 }

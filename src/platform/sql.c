@@ -4,6 +4,9 @@
 #include "twindock/base/cleanup.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <libgen.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <sqlite3.h>
@@ -62,7 +65,7 @@ static int errno_of(sqlite3 *db, int rc) {
     case SQLITE_NOMEM:
         return ENOMEM;
     case SQLITE_CANTOPEN:
-        return system > 0 ? system : EIO;
+        return system > 0 && system != ENOENT ? system : EIO; /* the file was there: a file beside it is meant */
     case SQLITE_PERM:
     case SQLITE_AUTH:
         return EACCES;
@@ -155,8 +158,35 @@ char *td_sql_plain_name(const char *file) {
     return td_buf_take(&name);
 }
 
+/* The same name as a URI that says: nobody can write this, look at the file alone. */
+static char *fixed_name(const char *file) {
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/";
+    struct td_buf name = {0};
+
+    td_buf_puts(&name, "file:");
+    for (const char *at = file; *at; at++)
+        if (strchr(plain, *at))
+            td_buf_putc(&name, *at);
+        else
+            td_buf_printf(&name, "%%%02X", (unsigned char)*at);
+    td_buf_puts(&name, "?immutable=1");
+    return td_buf_take(&name);
+}
+
+/* A write-ahead log wants files beside the database, which nobody can make on a filesystem that is read-only. Nobody can be
+ * writing there either, so without a log the file can be read as it is. */
+static bool is_fixed(const char *file) {
+    TD_AUTOFREE char *log = NULL;
+    TD_AUTOFREE char *dir = strdup(file);
+    struct stat st;
+
+    if (file[0] != '/' || !dir || asprintf(&log, "%s-wal", file) < 0)
+        return false;
+    return access(dirname(dir), W_OK) < 0 && errno == EROFS && (stat(log, &st) < 0 || st.st_size == 0);
+}
+
 static int open_with(const char *file, int flags, struct td_sql **out, struct td_error *err) {
-    TD_AUTOFREE char *name = file ? td_sql_plain_name(file) : strdup("");
+    TD_AUTOFREE char *name = !file ? strdup("") : flags & SQLITE_OPEN_URI ? fixed_name(file) : td_sql_plain_name(file);
     struct td_sql *sql = calloc(1, sizeof(*sql));
 
     *out = NULL;
@@ -188,7 +218,7 @@ int td_sql_open_reader(const char *file, struct td_sql **out, struct td_error *e
     /* SQLite says "unable to open" for anything; the system says which. */
     if (access(file, R_OK) < 0)
         return td_fail(err, errno, "opening the database %s", file);
-    return open_with(file, SQLITE_OPEN_READONLY, out, err);
+    return open_with(file, SQLITE_OPEN_READONLY | (is_fixed(file) ? SQLITE_OPEN_URI : 0), out, err);
 }
 
 static void free_statement(struct td_sql_stmt *stmt) {

@@ -16,9 +16,11 @@ static int judge_source(struct td_docking *docking, struct td_buf *why, struct t
     if (judgement->verdict != TD_OK)
         return 0;
     const struct td_collection_config *collection = td_config_collection(docking->config, judgement->pair->collection);
-    if (collection == NULL)
-        return td_fail_text(err, EINVAL, "%s: collection %s is enrolled but has no section [collection %s]; add it",
+    if (collection == NULL) {
+        td_fail_text(err, EINVAL, "%s: collection %s is enrolled but has no section [collection %s]; add it",
                             docking->config->file, judgement->pair->collection, judgement->pair->collection);
+        return TD_EXIT_CONFIG;
+    }
     int source = td_source_open(collection, &docking->seen, why, err);
     if (source >= 0) {
         close(source);

@@ -105,19 +105,22 @@ static int distrust_source(struct td_engine *engine, const char *path, struct td
     return rc != 0 ? rc : td_ledger_put_file(engine->ledger, engine->pair, known, err);
 }
 
-/* Reading a file failed, or what was read must not be believed: that is an incident, not an error. */
+/* Reading a file failed, or what was read must not be believed: that is an incident, not an error. In the first pass the
+ * source's failure is only noted: it is read again with the proof, and then judged and told once. */
 static int not_copied(struct td_engine *engine, const struct td_work_op *work, enum td_copy_status status, int error,
                       struct td_file *known, struct td_error *err) {
+    static const uint8_t none[TD_HASH_LEN];
+    bool changing = status == TD_COPY_CHANGING;
     if (status == TD_COPY_UNREADABLE && error == ENOENT)
         return 0; /* deleted since the walk: the next run sees it gone */
-    if (status == TD_COPY_UNREADABLE)
-        return td_engine_incident(engine, TD_INCIDENT_UNREADABLE, TD_CAUSE_READ_ERROR, work->path, work->origin,
-                                  strerror(error), err);
-    if (status == TD_COPY_CHANGING)
-        return td_engine_incident(engine, TD_INCIDENT_UNREADABLE, TD_CAUSE_CHANGING, work->path, TD_SOURCE, NULL, err);
-    if (work->origin == TD_SOURCE)
+    if (status == TD_COPY_MISMATCH && work->origin == TD_SOURCE)
         return distrust_source(engine, work->path, known, err);
-    return td_engine_incident(engine, TD_INCIDENT_UNREADABLE, TD_CAUSE_LOST, work->path, work->origin, NULL, err);
+    if (status == TD_COPY_MISMATCH)
+        return td_engine_incident(engine, TD_INCIDENT_UNREADABLE, TD_CAUSE_LOST, work->path, work->origin, NULL, err);
+    if (work->origin == TD_SOURCE && !engine->repairing)
+        return td_work_testify(engine->ledger, work->path, TD_SOURCE, changing ? 0 : error, changing, none, err);
+    return td_engine_incident(engine, TD_INCIDENT_UNREADABLE, changing ? TD_CAUSE_CHANGING : TD_CAUSE_READ_ERROR, work->path,
+                              work->origin, changing ? NULL : strerror(error), err);
 }
 
 static int copy_file(struct td_engine *engine, const struct td_work_op *work, const struct td_op *op,

@@ -12,6 +12,14 @@
 #include <string.h>
 #include <unistd.h>
 
+/* A member has no copy, and could not have one: the file was deleted in the source since the walk, or it is new and could not
+ * be read. */
+static bool nobodys_fault(const struct td_work_evidence *said, enum td_side side, bool in_ledger) {
+    bool unread = said->side[TD_SOURCE].error != 0 || said->side[TD_SOURCE].changing;
+    return side != TD_SOURCE && said->side[side].error == ENOENT &&
+           (said->side[TD_SOURCE].error == ENOENT || (unread && !in_ledger));
+}
+
 /* Put the evidence of the working tables and the ledger's entry together for the judge. */
 static int gather(struct td_engine *engine, const struct td_work_evidence *said, struct td_evidence *out,
                   struct td_file *file, struct td_error *err) {
@@ -29,8 +37,7 @@ static int gather(struct td_engine *engine, const struct td_work_evidence *said,
         out->side[side].error = said->side[side].error;
         out->side[side].changing = said->side[side].changing;
         memcpy(out->side[side].hash, said->side[side].hash, TD_HASH_LEN);
-        /* Deleted in the source since the walk: that a member has no copy (yet) is nobody's fault. */
-        if (side != TD_SOURCE && said->side[TD_SOURCE].error == ENOENT && said->side[side].error == ENOENT)
+        if (nobodys_fault(said, (enum td_side)side, out->in_ledger))
             out->side[side].asked = false;
         out->side[side].agrees = !said->side[side].asked && out->in_ledger && file->cycle[side] == engine->cycle;
     }
@@ -230,6 +237,7 @@ int td_engine_settle(struct td_engine *engine, bool repair, struct td_error *err
     if (rc != 0 || copies == 0)
         return rc;
     engine->phase = "repairing";
+    engine->repairing = true;
     rc = td_engine_targets_start(engine, err);
     return rc != 0 ? rc : td_engine_run_ops(engine, err);
 }

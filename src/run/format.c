@@ -111,6 +111,10 @@ int td_command_format(const struct td_app *app, const struct td_format_request *
         td_fail_text(err, ECANCELED, "Not confirmed; nothing was written.");
         rc = TD_EXIT_REFUSED;
     }
+    if (td_stop_asked(app->stop)) {
+        td_fail_text(err, ECANCELED, "Stopped; nothing was written.");
+        rc = TD_EXIT_SIGNAL + atomic_load(&app->stop->signal);
+    }
     if (rc == 0)
         rc = make_twins(&docking, td_config_collection(app->config, request->collection), err);
     if (rc == 0)

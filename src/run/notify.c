@@ -65,6 +65,28 @@ int td_notify_print(const struct td_app *app, struct td_ledger *ledger, const st
     return rc;
 }
 
+int td_notify_nothing_docked(const struct td_app *app, struct td_ledger *ledger, const char *command, const char *collection,
+                             struct td_buf *out, struct td_error *err) {
+    char sentence[256];
+    struct td_run run = {
+        .verdict = TD_EMPTY,
+        .result = TD_RESULT_REFUSED,
+        .exit = TD_EXIT_REFUSED,
+        .started = td_wall_seconds(),
+        .reason = sentence,
+    };
+    if (collection != NULL)
+        snprintf(sentence, sizeof sentence, "Collection %s is not docked. Put its pair of disks into the dock.", collection);
+    else
+        snprintf(sentence, sizeof sentence, "Nothing is docked. Put a pair of disks into the dock and run twindock again.");
+    snprintf(run.command, sizeof run.command, "%s", command);
+    run.ended = run.started;
+    for (int side = TD_A; side <= TD_B; side++)
+        snprintf(run.state[side], sizeof run.state[side], "absent");
+    int rc = td_notify_print(app, ledger, &run, NULL, out, err);
+    return rc != 0 ? rc : TD_EXIT_REFUSED;
+}
+
 char *td_notify_sentence(struct td_ledger *ledger, const struct td_run *run) {
     struct incidents incidents;
     struct td_buf text = {0};

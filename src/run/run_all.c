@@ -17,28 +17,6 @@ static bool concerns(const struct td_run_request *request, const struct td_dock_
     return request->device == NULL || td_dock_has_node(dock, request->device);
 }
 
-/* Nothing was there to do: say so as a refusal, without a mail. */
-static int nothing_docked(const struct td_app *app, const struct td_run_request *request, struct td_ledger *ledger,
-                          struct td_buf *out, struct td_error *err) {
-    char sentence[256] = "Nothing is docked. Put a pair of disks into the dock and run twindock again.";
-    if (request->collection_count > 0)
-        snprintf(sentence, sizeof sentence, "Collection %s is not docked. Put its pair of disks into the dock.",
-                 request->collections[0]);
-    struct td_run run = {
-        .command = "run",
-        .verdict = TD_EMPTY,
-        .result = TD_RESULT_REFUSED,
-        .exit = TD_EXIT_REFUSED,
-        .started = td_wall_seconds(),
-        .reason = sentence,
-    };
-    run.ended = run.started;
-    for (int side = TD_A; side <= TD_B; side++)
-        snprintf(run.state[side], sizeof run.state[side], "absent");
-    int rc = td_notify_print(app, ledger, &run, NULL, out, err);
-    return rc != 0 ? rc : TD_EXIT_REFUSED;
-}
-
 static int mail_overdue(const struct td_app *app, struct td_ledger *ledger) {
     TD_AUTOBUF struct td_buf body = {0};
     struct td_error err = {0};
@@ -128,7 +106,8 @@ int td_command_run(const struct td_app *app, const struct td_run_request *reques
     if (rc == 0)
         rc = run_docks(app, request, ledger, runs, &ran, out, err);
     if (rc == 0 && ran == 0 && !request->nightly && request->device == NULL)
-        rc = nothing_docked(app, request, ledger, out, err);
+        rc = td_notify_nothing_docked(app, ledger, "run", request->collection_count > 0 ? request->collections[0] : NULL,
+                                      out, err);
     if (runs != NULL && ledger != NULL)
         mail_about(app, ledger, runs, ran, out);
     if (rc >= 0 && request->nightly)

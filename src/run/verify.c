@@ -214,12 +214,7 @@ int td_command_verify(const struct td_app *app, const char *collection, struct t
         free(verifying.run.reason);
     }
     if (rc >= 0 && !found) {
-        struct td_run run = {.command = "verify",
-                             .verdict = TD_EMPTY,
-                             .result = TD_RESULT_REFUSED,
-                             .exit = TD_EXIT_REFUSED,
-                             .reason = (char *)(uintptr_t) "Nothing is docked. Put a pair of disks into the dock."};
-        rc = td_notify_print(app, ledger, &run, NULL, out, err);
+        rc = td_notify_nothing_docked(app, ledger, "verify", collection, out, err);
         worst = TD_EXIT_REFUSED;
     }
     td_ledger_close(ledger);

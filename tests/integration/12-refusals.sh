@@ -103,7 +103,7 @@ refused foreign-disk "two strangers" 'source slot.*holiday.*destination slot.*ot
 mkfs.ext4 -q -F -U "$UUID" "$X"
 refused unknown-member "a filesystem with the pair's UUID and no card" 'The disk in the destination slot.* has the UUID of M but is neither of its members' "$A" "$X"
 copy "$B" "$X"
-debugfs -w -R 'rm /.twindock/card.json' "$X" 2>/dev/null
+debugfs -w -R 'rm /.twindock/card.json' "$X" 2>/dev/null >/dev/null
 refused unknown-member "a clone whose card is gone" 'The disk in the destination slot.* has the UUID of M' "$A" "$X"
 copy "$A" "$X"
 refused duplicate-identity "A and a clone of it" 'Both disks say that they are member A of M.*put in member B' "$A" "$X"

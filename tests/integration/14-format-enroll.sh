@@ -32,8 +32,8 @@ read -r FILES BYTES < <(find "$SRC" -type f -printf '%s\n' | awk '{ bytes += $1 
 
 td_is 2 "format of an empty dock is refused" format M --yes
 matches "it says to put disks in" 'disk into each slot' "$(cat "$ERR")"
-new_disk "$A" 64M; new_disk "$B" 64M
-new_disk "$X" 64M; new_disk "$Y" 64M
+new_disk "$A" 32M; new_disk "$B" 32M
+new_disk "$X" 32M; new_disk "$Y" 32M
 dock "$A" ''
 td_is 2 "format of one disk alone is refused" format M --yes
 undock
@@ -43,7 +43,7 @@ for answer in '' no m M.; do
     dock "$A" "$B"
     printf '%s\n' "$answer" | "$TWINDOCK" format M -c "$CONF" >"$OUT" 2>"$ERR"
     equal "answer '$answer': exit 2" 2 $?
-    matches "answer '$answer': it was asked, with both disks shown" "lost:.*source slot: .*64M.*destination slot: .*64M.*Type M" "$(cat "$ERR")"
+    matches "answer '$answer': it was asked, with both disks shown" "lost:.*source slot: .*32M.*destination slot: .*32M.*Type M" "$(cat "$ERR")"
     matches "answer '$answer': it says that nothing was written" 'nothing was written' "$(cat "$ERR")"
     undock
     equal "answer '$answer': nothing was written" "$before 0" "$(sums "$A" "$B") $(pairs)"
@@ -56,7 +56,7 @@ printf 'label: gpt\n,,\n' | sfdisk -q "$Y"
 refuses "a partition table" 'destination slot holds .*partitioned disk.*--erase' "$A" "$Y" format M --yes
 printf 'label: dos\n' | sfdisk -q -w always -W always "$Y"
 refuses "an empty partition table" 'destination slot holds .*partitioned disk.*--erase' "$A" "$Y" format M --yes
-new_disk "$Y" 64M
+new_disk "$Y" 32M
 mkswap -q "$Y" 2>/dev/null
 refuses "swap space" 'destination slot holds .*swap.*--erase' "$A" "$Y" format M --yes
 refuses "not empty, and not even asked" '--erase' "$X" "$Y" format M
@@ -95,14 +95,14 @@ cat >>"$CONF" <<EOF
 [collection N]
 source = $SRC
 EOF
-new_disk "$X" 64M
+new_disk "$X" 32M
 refuses "enrolled disks as another collection" 'source slot holds member A of M.*enrolled' "$A" "$B" format N --yes --erase
 refuses "an enrolled disk beside an empty one" 'destination slot holds member B of M.*enrolled' "$X" "$B" format N --yes --erase
 refuses "swapped enrolled disks" 'enrolled' "$B" "$A" format N --yes --erase
-new_disk "$Y" 64M
+new_disk "$Y" 32M
 refuses "a second pair for one collection" 'M has an enrolled pair' "$X" "$Y" format M --yes
 cp --sparse=always "$A" "$Y"
-debugfs -w -R 'rm /.twindock/card.json' "$Y" 2>/dev/null
+debugfs -w -R 'rm /.twindock/card.json' "$Y" 2>/dev/null >/dev/null
 refuses "a disk with an enrolled UUID and no card" 'enrolled' "$X" "$Y" format N --yes --erase
 
 # A ledger that is lost must not make the disks fair game.
@@ -146,7 +146,7 @@ cp -a "$CONF" "$CONF.two"
 sed -i '/^\[collection N\]/,$d' "$CONF"
 fill() { # fill IMAGE [MKFS-OPTION...]: an ext4 made by hand that holds the files
     local image=$1; shift
-    new_disk "$image" 64M
+    new_disk "$image" 32M
     mkfs.ext4 -q -b 4096 "$@" "$image"
     mkdir -p "$T/mnt/hand"
     mount -o loop "$image" "$T/mnt/hand"
@@ -157,7 +157,7 @@ UUID=0cfdeff4-6502-6510-8086-145408f4e658
 fill "$A" -U "$UUID"
 fill "$B"
 refuses "different UUIDs" 'different UUIDs' "$A" "$B" enroll M
-new_disk "$Y" 64M
+new_disk "$Y" 32M
 refuses "an empty disk" 'destination slot .*holds no ext4' "$A" "$Y" enroll M
 fill "$Y" -U "$UUID" -O mmp
 refuses "a feature that twindock refuses" 'destination slot .*cannot be enrolled: .*mmp' "$A" "$Y" enroll M

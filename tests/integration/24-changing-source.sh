@@ -64,7 +64,8 @@ for how in '' back; do
     td_is 3 "$words, new: run" run --json
     equal "$words, new: listed" "$name changing" "$(found unreadable)"
     equal "$words, new: nothing else is wrong" '//' "$(found held)/$(found repaired)/$(found noted)"
-    equal "$words, new: not in the ledger as proven" '' "$(row "$name" | grep 1)"
+    # (The source's own reading may have found a quiet moment.)
+    matches "$words, new: no copy is in the ledger as proven" '^(|[01]\|0\|0)$' "$(row "$name")"
     equal "$words, new: all else is" '' "$(unproven | grep -v "^$name$")"
     equal "$words, new: one mail" 1 "$(mails)"
     check "$words, new: that names it" grep -rq "M/$name" "$MAILS"
