@@ -198,17 +198,28 @@ static bool is_busy(const struct td_words *w, int s) {
     return slot->super_read && slot->card_state == TD_CARD_UNREAD && slot->problem[0] != '\0';
 }
 
+static void say_busy(const struct td_words *w, int s) {
+    say(w, "The disk in ");
+    the_slot(w, s);
+    td_words_disk(w, s);
+    say(w, " has the UUID of ");
+    collection(w, w->judgement->slots[s].match == TD_MATCH_PAIR ? w->judgement->slots[s].pair : w->judgement->pair);
+    td_buf_printf(w->out, ", but %s is in use, mounted perhaps, so its card cannot be read. Unmount it and try again.",
+                  slot_of(w, s)->fs.device.node);
+}
+
 static void advise_unknown(const struct td_words *w) {
     for (int s = 0; s < TD_SLOTS; s++) {
         if (w->judgement->slots[s].match != TD_MATCH_PAIR)
             continue;
         if (s == TD_SLOT_DESTINATION && w->judgement->slot < 0)
             say(w, " ");
+        if (is_busy(w, s)) {
+            say_busy(w, s);
+            continue;
+        }
         say_unknown(w, s);
-        if (is_busy(w, s))
-            say(w, " Unmount it there and try again.");
-        else
-            exchange(w, s);
+        exchange(w, s);
     }
 }
 

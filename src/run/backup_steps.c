@@ -145,6 +145,7 @@ static int write_restore(struct td_backup *backup, enum td_side side, struct td_
         .source = backup->collection->source,
         .host = backup->run.host,
         .member = side == TD_A ? 'A' : 'B',
+        .last_run = backup->run.started,
     };
     int dir = strcmp(backup->collection->target, ".") == 0 ? mounted->store : mounted->root;
     td_restore_text(&facts, &text);
