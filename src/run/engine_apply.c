@@ -10,26 +10,27 @@
 _Static_assert(TD_WHYS <= 1 << WHY_BITS, "reasons fit into an operation's id");
 #define LARGE_FILE (64U << 20) /* no transaction stays open while a file of this size is copied */
 
-int td_engine_targets_start(struct td_engine *engine, struct td_error *err) {
+static int start_target(struct td_engine *engine, enum td_side side, struct td_error *err) {
+    struct td_target_options options = {
+        .side = side,
+        .collection = engine->side[side].root,
+        .store = engine->side[side].store,
+        .source = engine->side[TD_SOURCE].root,
+        .history = engine->history,
+        .reserve = engine->reserve,
+        .done = td_inbox_put_op,
+        .ctx = &engine->inbox,
+    };
+    return td_target_start(&options, &engine->target[side], err);
+}
+
+/* A member whose target cannot even be started is lost. */
+void td_engine_targets_start(struct td_engine *engine) {
     for (int side = TD_A; side <= TD_B; side++) {
-        if (!engine->side[side].alive)
-            continue;
-        struct td_target_options options = {
-            .side = (enum td_side)side,
-            .collection = engine->side[side].root,
-            .store = engine->side[side].store,
-            .source = engine->side[TD_SOURCE].root,
-            .history = engine->history,
-            .reserve = engine->reserve,
-            .done = td_inbox_put_op,
-            .ctx = &engine->inbox,
-        };
         struct td_error error = {0};
-        if (td_target_start(&options, &engine->target[side], &error) != 0)
+        if (engine->side[side].alive && start_target(engine, (enum td_side)side, &error) != 0)
             td_engine_lose(engine, (enum td_side)side, error.text);
     }
-    (void)err;
-    return 0;
 }
 
 /* A target that gave up takes its member out of the run. */
@@ -111,8 +112,8 @@ static int not_copied(struct td_engine *engine, const struct td_work_op *work, e
                       struct td_file *known, struct td_error *err) {
     static const uint8_t none[TD_HASH_LEN];
     bool changing = status == TD_COPY_CHANGING;
-    if (status == TD_COPY_UNREADABLE && error == ENOENT)
-        return 0; /* deleted since the walk: the next run sees it gone */
+    if (status == TD_COPY_UNREADABLE && (error == ENOENT || error == ESHUTDOWN))
+        return 0; /* deleted since the walk: the next run sees it gone; or no member was left to take it */
     if (status == TD_COPY_MISMATCH && work->origin == TD_SOURCE)
         return distrust_source(engine, work->path, known, err);
     if (status == TD_COPY_MISMATCH)
@@ -212,6 +213,33 @@ static int flush_targets(struct td_engine *engine, struct td_error *err) {
     return td_engine_drain(engine, 0, err);
 }
 
+/* A member that filled up still gives up what the source gave up: renames into history need next to no room, and the next
+ * run may let that history go. Otherwise it would be full for ever. */
+static int delete_on_full(struct td_engine *engine, enum td_side side, struct td_error *err) {
+    struct td_cursor *cursor = NULL;
+    struct td_work_op work;
+    struct td_error error = {0};
+    if (engine->deleted_on_full[side] || start_target(engine, side, &error) != 0)
+        return 0;
+    engine->deleted_on_full[side] = true;
+    int rc = td_work_ops(engine->ledger, TD_ACT_DELETE, &cursor, err);
+    while (rc == 0 && (rc = td_work_next_op(cursor, &work, err)) > 0) {
+        struct td_op op = {.id = work.id << WHY_BITS | (int64_t)work.why,
+                           .action = TD_ACT_DELETE,
+                           .path = work.path,
+                           .keep = work.keep};
+        if ((work.members & TD_SIDE_BIT(side)) != 0)
+            td_target_submit(engine->target[side], &op);
+        rc = td_stop_asked(engine->stop) ? -ECANCELED : td_engine_drain(engine, 0, err);
+    }
+    td_cursor_close(cursor);
+    td_target_flush(engine->target[side]);
+    td_target_stop(engine->target[side], rc != 0);
+    engine->target[side] = NULL;
+    int drained = td_engine_drain(engine, 0, err);
+    return rc != 0 ? rc : drained;
+}
+
 /* Deletions last; names before contents, so that content that moved is in place before anything is copied. */
 int td_engine_run_ops(struct td_engine *engine, struct td_error *err) {
     static const enum td_action order[] = {TD_ACT_MKDIR, TD_ACT_MOVE,       TD_ACT_COPY,  TD_ACT_SPECIAL,
@@ -226,6 +254,9 @@ int td_engine_run_ops(struct td_engine *engine, struct td_error *err) {
     td_engine_targets_stop(engine, rc != 0 && rc != -ECANCELED);
     notice_losses(engine);
     int drained = td_engine_drain(engine, 0, err);
+    for (int side = TD_A; side <= TD_B && rc == 0 && drained == 0; side++)
+        if (engine->full[side])
+            drained = delete_on_full(engine, (enum td_side)side, err);
     add_up(engine);
     if (drained == 0)
         drained = td_engine_tick(engine, true, err);
@@ -238,9 +269,10 @@ int td_engine_apply(struct td_engine *engine, struct td_error *err) {
     engine->shown = (struct td_progress_state){.phase = engine->phase};
     int rc = td_work_op_totals(engine->ledger, TD_ACT_COPY, &count, &bytes, err);
     engine->shown.all = bytes * (uint64_t)count_sides(td_engine_members(engine));
-    if (rc == 0)
-        rc = td_engine_targets_start(engine, err);
-    return rc != 0 ? rc : td_engine_run_ops(engine, err);
+    if (rc != 0)
+        return rc;
+    td_engine_targets_start(engine);
+    return td_engine_run_ops(engine, err);
 }
 
 /* --- what has become durable --------------------------------------------------------------------------- */

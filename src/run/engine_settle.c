@@ -238,8 +238,8 @@ int td_engine_settle(struct td_engine *engine, bool repair, struct td_error *err
         return rc;
     engine->phase = "repairing";
     engine->repairing = true;
-    rc = td_engine_targets_start(engine, err);
-    return rc != 0 ? rc : td_engine_run_ops(engine, err);
+    td_engine_targets_start(engine);
+    return td_engine_run_ops(engine, err);
 }
 
 /* A repair has been carried out, or has failed: only now it is said. The witnesses are heard again for the words. */
@@ -282,9 +282,8 @@ int td_engine_directories(struct td_engine *engine, struct td_error *err) {
     struct td_cursor *cursor = NULL;
     struct td_entry entry;
     engine->phase = "finishing";
-    int rc = td_engine_targets_start(engine, err);
-    if (rc == 0)
-        rc = td_work_entries(engine->ledger, TD_SOURCE, true, &cursor, err);
+    td_engine_targets_start(engine);
+    int rc = td_work_entries(engine->ledger, TD_SOURCE, true, &cursor, err);
     while (rc == 0 && (rc = td_work_next_entry(cursor, &entry, err)) > 0) {
         struct td_op op = {.action = TD_ACT_ATTRIBUTES, .path = entry.path, .entry = &entry};
         for (int side = TD_A; side <= TD_B; side++)

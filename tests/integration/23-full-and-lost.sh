@@ -80,6 +80,9 @@ check "B is too small still: every path on B is whole" whole "$B"
 
 rm -r "$SRC/second"
 dock "$A" "$B"
+# What is deleted goes into history first, so a disk that was full to the last block may need a second run.
+td run --json
+case $? in 0 | 4) pass "less in the source: first run" ;; *) flunk "less in the source: first run" ;; esac
 td_is 0 "less in the source: run" run --json
 equal "less in the source: states" 'ok ok' "$(json members A state) $(json members B state)"
 td info

@@ -53,6 +53,7 @@ struct td_engine {
     struct td_counts counts;
     struct td_counts tally[TD_SIDES]; /* of operations, per member */
     bool full[TD_SIDES];              /* a member was lost for want of room */
+    bool deleted_on_full[TD_SIDES];   /* and has had its deletions all the same */
     struct td_brake brake;
     int exit;  /* worst of what was found: TD_EXIT_OK, _UNREADABLE, _ROT, _MEMBER_LOST */
     bool late; /* ended for the deadline: proof is left to do */
@@ -90,7 +91,7 @@ int td_engine_settle(struct td_engine *engine, bool repair, struct td_error *err
 int td_engine_directories(struct td_engine *engine, struct td_error *err);
 
 /* --- shared among the engine's own files -------------------------------------------------------------- */
-int td_engine_targets_start(struct td_engine *engine, struct td_error *err);
+void td_engine_targets_start(struct td_engine *engine);
 void td_engine_targets_stop(struct td_engine *engine, bool cancel);
 int td_engine_run_ops(struct td_engine *engine, struct td_error *err);
 int td_engine_op_done(struct td_engine *engine, const struct td_message *message, struct td_error *err);
