@@ -69,9 +69,20 @@ static int carry_out(const struct td_cli *cli, struct td_buf *out) {
         complain(&err);
         return TD_EXIT_CONFIG;
     }
+    if (cli->command->needs_root && geteuid() != 0) {
+        td_fail_text(&err, EPERM, "%s works with disks and mounts and needs root; try sudo twindock %s", cli->command->name,
+                     cli->command->name);
+        complain(&err);
+        td_config_free(&config);
+        return TD_EXIT_REFUSED;
+    }
     raise_limits();
     td_stop_on_signals(&stop);
     int rc = cli->command->run(&app, cli, out, &err);
+    if (rc == -EINTR && td_stop_asked(&stop)) {
+        td_fail_text(&err, EINTR, "stopped before anything was written");
+        rc = TD_EXIT_SIGNAL + atomic_load(&stop.signal);
+    }
     if (out->len == 0 && !said_something && err.code != 0 && rc != 0)
         complain(&err);
     td_config_free(&config);

@@ -113,11 +113,32 @@ static int choose_command(struct td_cli *cli, int argc, char **argv, int at, str
     return (cli->given & (TD_OPT_HELP | TD_OPT_VERSION)) != 0 ? 0 : check_fit(cli, err);
 }
 
+/* getopt takes any beginning of a long option's name. For options that disarm a safeguard that is too little, so none is
+ * taken unless it is written out. */
+static int check_spelling(int argc, char **argv, struct td_error *err) {
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strncmp(argv[i], "--", 2) != 0)
+            continue;
+        size_t len = strcspn(argv[i] + 2, "=");
+        const struct td_cli_option *row = td_cli_options;
+        while (row->name != NULL && (strlen(row->name) != len || strncmp(row->name, argv[i] + 2, len) != 0))
+            row++;
+        if (row->name == NULL)
+            return td_fail_text(err, EINVAL, "unknown option %s; see twindock --help", argv[i]);
+        if (row->argument == NULL && argv[i][2 + len] == '=')
+            return td_fail_text(err, EINVAL, "--%s takes no value; see twindock --help", row->name);
+    }
+    return 0;
+}
+
 int td_cli_parse(int argc, char **argv, struct td_cli *out, struct td_error *err) {
     struct option longs[OPTIONS];
     char shorts[3 * OPTIONS];
     int answer;
     *out = (struct td_cli){0};
+    int spelled = check_spelling(argc, argv, err);
+    if (spelled != 0)
+        return spelled;
     fill(longs, shorts);
     opterr = 0;
     optind = 0;

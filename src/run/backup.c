@@ -112,6 +112,31 @@ static int prepare_engine(struct td_backup *backup, struct td_error *err) {
     return td_engine_init(engine, err);
 }
 
+static bool braked(struct td_backup *backup, struct td_buf *why) {
+    const struct td_collection_config *collection = backup->collection;
+    return !backup->request->accept_changes &&
+           td_brake_check(&backup->engine.brake, collection->max_delete, collection->max_change, why);
+}
+
+/* --dry-run. As JSON with the verdict that the plan would meet. */
+static int show_plan(struct td_backup *backup, struct td_error *err) {
+    if (!backup->app->json)
+        return td_engine_show_plan(&backup->engine, &backup->plan, err);
+    TD_AUTOBUF struct td_buf why = {0};
+    struct td_json *json = td_json_object();
+    td_json_null(json, "run");
+    td_json_text(json, "command", "run");
+    td_json_bool(json, "dry_run", true);
+    td_json_text(json, "collection", backup->run.collection);
+    td_json_text(json, "pair", backup->run.uuid);
+    td_json_text(json, "verdict", td_verdict_name(braked(backup, &why) ? TD_BRAKE : TD_OK));
+    td_json_text(json, "reason", why.len > 0 ? why.data : NULL);
+    int rc = td_engine_list_plan(&backup->engine, json, err);
+    td_json_print(json, &backup->plan);
+    td_json_free(json);
+    return rc;
+}
+
 static int look_and_plan(struct td_backup *backup, unsigned sides, struct td_error *err) {
     int rc = td_docking_mount(&backup->docking, backup->collection->target, true, err);
     if (rc == 0) {
@@ -121,7 +146,7 @@ static int look_and_plan(struct td_backup *backup, unsigned sides, struct td_err
     if (rc == 0)
         rc = td_engine_plan(&backup->engine, err);
     if (rc == 0 && backup->dry_run)
-        rc = td_engine_show_plan(&backup->engine, &backup->plan, err);
+        rc = show_plan(backup, err);
     for (int side = TD_A; side <= TD_B; side++) {
         int closed = td_docking_unmount(&backup->docking, (enum td_side)side, rc == 0 ? err : NULL);
         rc = rc != 0 ? rc : closed;
@@ -153,12 +178,6 @@ static int preen(struct td_backup *backup, bool *dirty, struct td_buf *why, stru
     return 0;
 }
 
-static bool braked(struct td_backup *backup, struct td_buf *why) {
-    const struct td_collection_config *collection = backup->collection;
-    return !backup->request->accept_changes &&
-           td_brake_check(&backup->engine.brake, collection->max_delete, collection->max_change, why);
-}
-
 /* Everything up to the verdict. 0: ok and planned; an exit code: refused; negative: an error. */
 static int come_to_verdict(struct td_backup *backup, struct td_error *err) {
     TD_AUTOBUF struct td_buf why = {0};
@@ -178,7 +197,7 @@ static int come_to_verdict(struct td_backup *backup, struct td_error *err) {
         return rc;
     if (braked(backup, &why)) {
         td_buf_printf(&why,
-                      " See with twindock run --dry-run what it is; if it is meant, say twindock run --accept-changes, if not, "
+                      " To see what, use `twindock run --dry-run`. If it is meant, use `twindock run --accept-changes`; if not, "
                       "put the source of %s right.",
                       backup->collection->name);
         return refuse(backup, TD_BRAKE, td_buf_text(&why));

@@ -254,16 +254,22 @@ static const char *safe_sentence(const struct td_backup *backup) {
     return a && b ? "Both disks are safe to remove." : "The disk is safe to remove.";
 }
 
+/* --dry-run: the plan, and after it what stands in its way. */
+static int report_plan(struct td_backup *backup, struct td_buf *out, struct td_error *err) {
+    struct td_run *run = &backup->run;
+    bool planned = backup->plan.len > 0;
+    td_buf_add(out, td_buf_text(&backup->plan), backup->plan.len);
+    if (planned && (backup->app->json || run->exit == TD_EXIT_OK))
+        return 0;
+    return td_notify_print(backup->app, backup->ledger, run, NULL, out, err);
+}
+
 int td_backup_report(struct td_backup *backup, struct td_buf *out, struct td_error *err) {
     struct td_run *run = &backup->run;
-    if (backup->dry_run && run->result != TD_RESULT_REFUSED && run->result != TD_RESULT_FAILED) {
-        td_buf_add(out, td_buf_text(&backup->plan), backup->plan.len);
-        if (backup->plan.len == 0 && !backup->app->json)
-            td_buf_printf(out, "%s: nothing to copy, move or delete.\n", run->collection);
-        return 0;
-    }
     if (run->exit != TD_EXIT_OK && run->reason == NULL)
         run->reason = td_notify_sentence(backup->ledger, run);
+    if (backup->dry_run)
+        return report_plan(backup, out, err);
     if (run->id != 0) {
         int rc = td_ledger_run_end(backup->ledger, run, err);
         if (rc != 0)

@@ -57,6 +57,11 @@ static int open_ledger(const struct td_app *app, struct td_ledger **ledger, stru
 }
 
 int td_command_check(const struct td_app *app, struct td_buf *out, struct td_error *err) {
+    if (app->config->dock_count == 0) {
+        td_fail_text(err, EINVAL, "%s has no section [dock NAME], so there is nothing to look at; add one",
+                     app->config->file);
+        return TD_EXIT_CONFIG;
+    }
     struct td_ledger *ledger = NULL;
     size_t count = app->config->dock_count, done = 0;
     int worst = TD_EXIT_OK;

@@ -88,6 +88,12 @@ static bool half_full(const struct td_observation *seen) {
     return seen->slots[TD_SLOT_SOURCE].present != seen->slots[TD_SLOT_DESTINATION].present;
 }
 
+/* Half a minute of silence looks like a program that hangs. */
+static void tell_waiting(const struct td_dock_config *dock) {
+    if (dock->settle > 0 && isatty(STDERR_FILENO))
+        dprintf(STDERR_FILENO, "Waiting up to %lld s for the other disk of dock %s.\n", (long long)dock->settle, dock->name);
+}
+
 int td_docking_look(struct td_docking *docking, struct td_ledger *ledger, enum td_look look,
                     const struct td_policy *policy, struct td_error *err) {
     int rc = 0;
@@ -101,8 +107,10 @@ int td_docking_look(struct td_docking *docking, struct td_ledger *ledger, enum t
         rc = td_observe_settled(docking->dock, docking->pairs, docking->pair_count, &docking->seen, err);
     else
         rc = td_observe(docking->dock, docking->pairs, docking->pair_count, &docking->seen, err);
-    if (rc == 0 && look == TD_LOOK_ONCE && docking->dock->mode == TD_MODE_INDIVIDUAL && half_full(&docking->seen))
+    if (rc == 0 && look == TD_LOOK_ONCE && docking->dock->mode == TD_MODE_INDIVIDUAL && half_full(&docking->seen)) {
+        tell_waiting(docking->dock);
         rc = td_observe_settled(docking->dock, docking->pairs, docking->pair_count, &docking->seen, err);
+    }
     if (rc == 0)
         rc = lock_devices(docking, err);
     if (rc == 0)

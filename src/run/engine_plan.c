@@ -1,4 +1,5 @@
 /* From rows to operations, and what the brake needs to know about them. */
+#include "twindock/base/clock.h"
 #include "twindock/base/escape.h"
 #include "twindock/run/engine.h"
 #include "twindock/sync/hash.h"
@@ -169,33 +170,88 @@ int td_engine_plan(struct td_engine *engine, struct td_error *err) {
     return rc;
 }
 
-static void show_op(const struct td_work_op *op, struct td_buf *out) {
-    const char *members = op->members == (TD_SIDE_BIT(TD_A) | TD_SIDE_BIT(TD_B)) ? "AB"
-                          : op->members == TD_SIDE_BIT(TD_A)                     ? "A "
-                                                                                 : " B";
-    td_buf_printf(out, "%s  %-10s %-10s ", members, td_action_names[op->action], td_why_names[op->why]);
-    td_escape_text(out, op->path[0] != '\0' ? op->path : ".");
+/* --- showing the plan -------------------------------------------------------------------------------------- */
+
+static const char *members_words(unsigned members) {
+    return members == (TD_SIDE_BIT(TD_A) | TD_SIDE_BIT(TD_B)) ? "AB" : members == TD_SIDE_BIT(TD_A) ? "A" : "B";
+}
+
+static void show_path(const struct td_engine *engine, const char *path, struct td_buf *out) {
+    td_escape_text(out, engine->collection->name);
+    if (path[0] != '\0')
+        td_buf_putc(out, '/');
+    td_escape_text(out, path);
+}
+
+static void show_op(const struct td_engine *engine, const struct td_work_op *op, struct td_buf *out) {
+    td_buf_printf(out, "%-2s  %-10s %-10s ", members_words(op->members), td_action_names[op->action],
+                  td_why_names[op->why]);
+    show_path(engine, op->path, out);
     if (op->action == TD_ACT_MOVE && op->from != NULL) {
         td_buf_puts(out, "  (was ");
-        td_escape_text(out, op->from);
+        show_path(engine, op->from, out);
         td_buf_puts(out, ")");
     }
     td_buf_putc(out, '\n');
 }
 
-int td_engine_show_plan(struct td_engine *engine, struct td_buf *out, struct td_error *err) {
+static void list_op(const struct td_work_op *op, struct td_json *list) {
+    struct td_json *item = td_json_append(list, td_json_object());
+    td_json_text(item, "action", td_action_names[op->action]);
+    td_json_text(item, "why", td_why_names[op->why]);
+    td_json_text(item, "members", members_words(op->members));
+    td_json_path(item, "path", op->path);
+    if (op->action == TD_ACT_MOVE && op->from != NULL)
+        td_json_path(item, "from", op->from);
+}
+
+/* Every operation that a person would call one; a moved file's old name is part of its move. */
+static int each_op(struct td_engine *engine, struct td_buf *out, struct td_json *list, uint64_t counts[TD_ACTIONS],
+                   struct td_error *err) {
     for (int action = TD_ACT_MKDIR; action < TD_ACTIONS; action++) {
         struct td_cursor *cursor = NULL;
         struct td_work_op op;
         int rc = td_work_ops(engine->ledger, (enum td_action)action, &cursor, err);
         while (rc == 0 && (rc = td_work_next_op(cursor, &op, err)) > 0) {
-            if (op.action != TD_ACT_DELETE || op.keep) /* a moved file's old name is part of its move */
-                show_op(&op, out);
             rc = 0;
+            if (op.action == TD_ACT_DELETE && !op.keep)
+                continue;
+            counts[action]++;
+            if (list != NULL)
+                list_op(&op, list);
+            else
+                show_op(engine, &op, out);
         }
         td_cursor_close(cursor);
         if (rc < 0)
             return rc;
     }
     return 0;
+}
+
+int td_engine_show_plan(struct td_engine *engine, struct td_buf *out, struct td_error *err) {
+    uint64_t counts[TD_ACTIONS] = {0}, copies = 0, bytes = 0;
+    char size[TD_SIZE_MAX];
+    int rc = each_op(engine, out, NULL, counts, err);
+    if (rc == 0)
+        rc = td_work_op_totals(engine->ledger, TD_ACT_COPY, &copies, &bytes, err);
+    if (out->len == 0) {
+        td_buf_printf(out, "%s: nothing to copy, move or delete.\n", engine->collection->name);
+        return rc;
+    }
+    td_format_size(size, bytes);
+    td_buf_printf(out, "%s: %ju to copy (%s), %ju to move, %ju to delete. Nothing was written.\n", engine->collection->name,
+                  (uintmax_t)(counts[TD_ACT_COPY] + counts[TD_ACT_SPECIAL]), size, (uintmax_t)counts[TD_ACT_MOVE],
+                  (uintmax_t)counts[TD_ACT_DELETE]);
+    return rc;
+}
+
+int td_engine_list_plan(struct td_engine *engine, struct td_json *object, struct td_error *err) {
+    uint64_t counts[TD_ACTIONS] = {0}, copies = 0, bytes = 0;
+    struct td_json *list = td_json_set(object, "plan", td_json_array());
+    int rc = each_op(engine, NULL, list, counts, err);
+    if (rc == 0)
+        rc = td_work_op_totals(engine->ledger, TD_ACT_COPY, &copies, &bytes, err);
+    td_json_int(object, "copy_bytes", (int64_t)bytes);
+    return rc;
 }

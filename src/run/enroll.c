@@ -60,7 +60,7 @@ int td_command_enroll(const struct td_app *app, const char *collection, const ch
             rc = check_disks(&docking, err);
         if (rc == 0 && !already)
             rc = td_enrolling_enter(&docking, ledger, collection, wanted, err);
-        if (rc == 0)
+        if (rc == 0 && (!already || app->json))
             td_enrolling_say(&docking, app, "enroll", collection, out);
         td_docking_close(&docking);
     }

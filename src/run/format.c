@@ -102,7 +102,9 @@ int td_command_format(const struct td_app *app, const struct td_format_request *
         return rc;
     }
     if (is_enrolled(&docking, request->collection)) {
-        td_fail_text(err, EEXIST, "Collection %s has an enrolled pair already.", request->collection);
+        td_fail_text(err, EEXIST, "Collection %s has an enrolled pair already, and it is not formatted over; give the new pair a collection of "
+                     "its own in %s.",
+                     request->collection, app->config->file);
         rc = TD_EXIT_REFUSED;
     }
     if (rc == 0)

@@ -6,8 +6,6 @@
 
 #define WHOLE 10000 /* hundredths of a percent */
 #define EMPTIED 100 /* 1 % */
-#define SMALL_TREE 20
-#define SMALL_TREE_FILES 10
 
 __extension__ typedef unsigned __int128 wide;
 
@@ -15,20 +13,13 @@ static bool more_than(uint64_t part, uint64_t whole, int share) {
     return whole > 0 && (wide)part * WHOLE > (wide)whole * (unsigned)share;
 }
 
-/* Of files or bytes. A small tree exceeds a share soon, so there the number counts too. */
+/* Of files or of bytes: a few of the largest files are a loss as well. */
 static bool exceeds(const struct td_brake *brake, uint64_t files, uint64_t bytes, int share) {
-    if (brake->base_files < SMALL_TREE && files <= SMALL_TREE_FILES)
-        return false;
     return more_than(files, brake->base_files, share) || more_than(bytes, brake->base_bytes, share);
 }
 
 static bool off(int share) {
     return share >= WHOLE;
-}
-
-/* Nothing of what there was would be left. */
-static bool all_go(const struct td_brake *brake) {
-    return brake->base_files > 0 && brake->deleted_files + brake->emptied_files >= brake->base_files;
 }
 
 static void say(struct td_buf *why, const char *verb, const struct td_brake *brake, uint64_t files, uint64_t bytes,
@@ -45,8 +36,7 @@ static void say(struct td_buf *why, const char *verb, const struct td_brake *bra
 }
 
 bool td_brake_check(const struct td_brake *brake, int max_delete, int max_change, struct td_buf *why) {
-    if (!off(max_delete) && (exceeds(brake, brake->deleted_files, brake->deleted_bytes, max_delete) ||
-                             (brake->deleted_files > 0 && all_go(brake)))) {
+    if (!off(max_delete) && exceeds(brake, brake->deleted_files, brake->deleted_bytes, max_delete)) {
         say(why, "delete", brake, brake->deleted_files, brake->deleted_bytes, max_delete);
         return true;
     }
@@ -56,7 +46,7 @@ bool td_brake_check(const struct td_brake *brake, int max_delete, int max_change
         say(why, "change", brake, brake->changed_files, brake->changed_bytes, max_change);
         return true;
     }
-    if (exceeds(brake, brake->emptied_files, 0, EMPTIED) || (brake->emptied_files > 0 && all_go(brake))) {
+    if (more_than(brake->emptied_files, brake->base_files, EMPTIED)) {
         td_buf_printf(why, "The run would turn %ju of %ju file%s empty; the limit is 1 %%.",
                       (uintmax_t)brake->emptied_files, (uintmax_t)brake->base_files, brake->base_files == 1 ? "" : "s");
         return true;

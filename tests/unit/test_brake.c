@@ -40,19 +40,19 @@ static const struct row rows[] = {
     {{1000, 1000, 1000, 1000, 0, 0, 0}, DELETE, OFF, "delete"},
     {{1000, 1000, 0, 0, 1000, 1000, 0}, OFF, CHANGE, "change"},
     /* small trees */
-    {{19, 1000, 10, 900, 0, 0, 0}, DELETE, CHANGE, NULL},
+    {{19, 1000, 1, 900, 0, 0, 0}, DELETE, CHANGE, "delete 1 of 19"},
     {{19, 1000, 11, 10, 0, 0, 0}, DELETE, CHANGE, "delete 11 of 19"},
-    {{19, 1000, 0, 0, 10, 900, 0}, DELETE, CHANGE, NULL},
+    {{19, 1000, 0, 0, 7, 400, 0}, DELETE, CHANGE, NULL},
     {{19, 1000, 0, 0, 11, 10, 0}, DELETE, CHANGE, "change 11 of 19"},
-    {{19, 1000, 0, 0, 1, 1, 1}, DELETE, CHANGE, NULL},
+    {{19, 1000, 0, 0, 1, 1, 1}, DELETE, CHANGE, "turn 1 of 19"},
     {{20, 1000, 3, 10, 0, 0, 0}, DELETE, CHANGE, "delete 3 of 20"},
     {{20, 1000, 2, 10, 0, 0, 0}, DELETE, CHANGE, NULL},
     {{5, 1000, 5, 1000, 0, 0, 0}, DELETE, CHANGE, "delete 5 of 5"},
-    {{5, 1000, 4, 1000, 0, 0, 0}, DELETE, CHANGE, NULL},
+    {{5, 1000, 1, 10, 0, 0, 0}, DELETE, CHANGE, "delete 1 of 5"},
     {{1, 10, 1, 10, 0, 0, 0}, DELETE, CHANGE, "delete 1 of 1 file ("},
     {{5, 1000, 2, 0, 3, 0, 3}, DELETE, CHANGE, "delete 2 of 5"}, /* nothing would be left */
-    {{5, 1000, 0, 0, 5, 0, 5}, DELETE, CHANGE, "turn 5 of 5 files empty"},
-    {{5, 1000, 0, 0, 5, 1000, 0}, DELETE, CHANGE, NULL},
+    {{5, 1000, 0, 0, 5, 0, 5}, DELETE, CHANGE, "change 5 of 5 files"},
+    {{5, 1000, 0, 0, 5, 1000, 0}, DELETE, CHANGE, "change 5 of 5"},
     /* empty files only: bytes say nothing */
     {{100, 0, 10, 0, 40, 0, 0}, DELETE, CHANGE, NULL},
     /* numbers that do not fit when multiplied */

@@ -52,6 +52,7 @@ struct td_cli_command {
     unsigned options;      /* beyond --help */
     size_t least, most;    /* number of arguments */
     bool needs_config;
+    bool needs_root; /* disks and mounts */
     int (*run)(const struct td_app *app, const struct td_cli *cli, struct td_buf *out, struct td_error *err);
 };
 extern const struct td_cli_command td_cli_commands[]; /* ends with name NULL */

@@ -17,6 +17,7 @@
 #include "twindock/ledger/work.h"
 #include "twindock/model/config.h"
 #include "twindock/model/outcome.h"
+#include "twindock/platform/json.h"
 #include "twindock/report/progress.h"
 #include "twindock/run/inbox.h"
 #include "twindock/run/stop.h"
@@ -79,7 +80,8 @@ unsigned td_engine_members(const struct td_engine *engine);
 int td_engine_scan(struct td_engine *engine, unsigned sides, struct td_error *err);
 /* Make the operations and fill in `brake` and the counts of the source. */
 int td_engine_plan(struct td_engine *engine, struct td_error *err);
-/* The plan as text, a line an operation: for --dry-run. */
+/* The plan as text, a line an operation and a sum: for --dry-run; and into a JSON object. */
+int td_engine_list_plan(struct td_engine *engine, struct td_json *object, struct td_error *err);
 int td_engine_show_plan(struct td_engine *engine, struct td_buf *out, struct td_error *err);
 /* Carry out the operations. A lost member is no error: see side[].alive and exit. */
 int td_engine_apply(struct td_engine *engine, struct td_error *err);

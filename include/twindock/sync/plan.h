@@ -25,8 +25,7 @@ struct td_brake {
     uint64_t changed_files, changed_bytes; /* content replaced; bytes of what is replaced */
     uint64_t emptied_files;                /* had content, have none now */
 };
-/* True: stop. `why` gets the sentence with the counts. max_* in hundredths of a percent, 10000 turns one off.
- * Trees of fewer than 20 files are braked only when more than 10 files and the share are exceeded, or all would go. */
+/* True: stop. `why` gets the sentence with the counts. max_* in hundredths of a percent, 10000 turns one off. */
 bool td_brake_check(const struct td_brake *brake, int max_delete, int max_change, struct td_buf *why);
 
 #endif
