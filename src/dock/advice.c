@@ -46,15 +46,41 @@ static int needed_in(const struct td_words *w, int s, const struct td_pair **pai
     return *pair != NULL ? s : -1;
 }
 
-/* "Take it out and put in member B of M (...)." */
+/* Member A's place is the source slot, unless the configuration leaves it open. */
+static bool misplaced(const struct td_words *w, int s) {
+    return !w->judgement->slots_any && is_member(w, s) && w->judgement->slots[s].member != s;
+}
+
+/* Nothing here is of any pair: perhaps there is none yet. */
+static void say_how_to_begin(const struct td_words *w) {
+    say(w, " Two new disks become a pair with `twindock format COLLECTION`.");
+}
+
+/* "Take it out and put in member B of M (...).", and what else must be moved so that this ends well. */
 static void exchange(const struct td_words *w, int s) {
     const struct td_pair *pair;
     int member = needed_in(w, s, &pair);
-    say(w, " Take it out and put in ");
-    if (member < 0)
-        say(w, "a disk of an enrolled pair");
-    else
+    if (member < 0) {
+        say(w, " Take it out and put in the two disks of one pair.");
+        say_how_to_begin(w);
+        return;
+    }
+    if (!misplaced(w, 1 - s)) {
+        say(w, " Take it out and put in ");
         td_words_member(w, pair, member, true, false);
+        say(w, ".");
+        return;
+    }
+    say(w, " Take it out, move ");
+    td_words_member_in(w, 1 - s, true, false);
+    say(w, " from ");
+    the_slot(w, 1 - s);
+    say(w, " to ");
+    the_slot(w, s);
+    say(w, ", and put ");
+    td_words_member(w, pair, member, false, false);
+    say(w, " into ");
+    the_slot(w, 1 - s);
     say(w, ".");
 }
 
@@ -114,6 +140,11 @@ static void advise_merged(const struct td_words *w) {
         advise_wrong_size(w, w->judgement->slot < 0 ? 0 : w->judgement->slot);
 }
 
+/* The end of a sentence that has two disks put in. */
+static void say_places(const struct td_words *w) {
+    say(w, w->judgement->slots_any ? "." : ", A in the source slot and B in the destination slot.");
+}
+
 static void advise_duplicate(const struct td_words *w) {
     const struct td_judgement *j = w->judgement;
     if (is_member(w, 0)) {
@@ -121,7 +152,7 @@ static void advise_duplicate(const struct td_words *w) {
         td_words_member_in(w, 0, true, false);
         say(w, ". One of them is a copy: take it out and put in ");
         td_words_member(w, j->pair, 1 - j->slots[0].member, false, false);
-        say(w, ".");
+        say_places(w);
         return;
     }
     say(w, "Both disks have the UUID of ");
@@ -130,7 +161,7 @@ static void advise_duplicate(const struct td_words *w) {
     td_words_member(w, j->pair, 0, false, false);
     say(w, " and ");
     td_words_member(w, j->pair, 1, false, false);
-    say(w, ".");
+    say_places(w);
 }
 
 /* The drive of a member on which the pair's filesystem can no longer be found: worth more than "foreign". */
@@ -161,6 +192,13 @@ static void say_foreign(const struct td_words *w, int s) {
     say_if_drive_is_known(w, s);
 }
 
+/* Nothing whatever is on it. Only such disks may be spoken of as if they could be formatted. */
+static bool is_blank(const struct td_words *w, int s) {
+    const struct td_slot *slot = slot_of(w, s);
+    return slot->present && slot->problem[0] == '\0' && slot->fs.type[0] == '\0' && !slot->fs.ambivalent &&
+           !slot->fs.partition_table;
+}
+
 static void advise_foreign(const struct td_words *w) {
     int s = w->judgement->slot;
     if (s >= 0) {
@@ -171,7 +209,12 @@ static void advise_foreign(const struct td_words *w) {
     say_foreign(w, TD_SLOT_SOURCE);
     say(w, " ");
     say_foreign(w, TD_SLOT_DESTINATION);
+    if (is_blank(w, TD_SLOT_SOURCE) && is_blank(w, TD_SLOT_DESTINATION)) {
+        say(w, " Put in the two disks of one pair, or make these two a pair with `twindock format COLLECTION`.");
+        return;
+    }
     say(w, " Put in the two disks of one pair.");
+    say_how_to_begin(w);
 }
 
 static void say_unknown(const struct td_words *w, int s) {
@@ -192,20 +235,15 @@ static void say_unknown(const struct td_words *w, int s) {
     say(w, ".");
 }
 
-/* Nobody has looked for its card, because something else is using the disk: it may well be the right one. */
-static bool is_busy(const struct td_words *w, int s) {
-    const struct td_slot *slot = slot_of(w, s);
-    return slot->super_read && slot->card_state == TD_CARD_UNREAD && slot->problem[0] != '\0';
-}
-
 static void say_busy(const struct td_words *w, int s) {
     say(w, "The disk in ");
     the_slot(w, s);
     td_words_disk(w, s);
     say(w, " has the UUID of ");
-    collection(w, w->judgement->slots[s].match == TD_MATCH_PAIR ? w->judgement->slots[s].pair : w->judgement->pair);
-    td_buf_printf(w->out, ", but %s is in use, mounted perhaps, so its card cannot be read. Unmount it and try again.",
-                  slot_of(w, s)->fs.device.node);
+    collection(w, w->judgement->slots[s].pair);
+    say(w, ", but ");
+    quote(w, slot_of(w, s)->fs.device.node);
+    say(w, " is in use, mounted perhaps, so its card cannot be read. Unmount it and try again.");
 }
 
 static void advise_unknown(const struct td_words *w) {
@@ -214,7 +252,7 @@ static void advise_unknown(const struct td_words *w) {
             continue;
         if (s == TD_SLOT_DESTINATION && w->judgement->slot < 0)
             say(w, " ");
-        if (is_busy(w, s)) {
+        if (td_words_busy(w, s)) {
             say_busy(w, s);
             continue;
         }
@@ -228,19 +266,16 @@ static void advise_mixed(const struct td_words *w) {
     td_words_member_in(w, TD_SLOT_SOURCE, true, false);
     say(w, " is in the source slot and ");
     td_words_member_in(w, TD_SLOT_DESTINATION, true, false);
-    say(w, " in the destination slot. Keep one of them and exchange the other: ");
+    say(w, " in the destination slot. Take one of them out and put in the other disk of the one that stays");
+    say_places(w);
     for (int s = 0; s < TD_SLOTS; s++) {
         const struct td_match_result *match = &w->judgement->slots[s];
-        td_words_member(w, match->pair, 1 - match->member, true, false);
-        td_buf_printf(w->out, " belongs with member %c of ", "AB"[match->member]);
+        say(w, s == TD_SLOT_SOURCE ? " For " : ", for ");
         collection(w, match->pair);
-        say(w, s == TD_SLOT_SOURCE ? ", " : ".");
+        say(w, s == TD_SLOT_SOURCE ? " that is " : " ");
+        td_words_member(w, match->pair, 1 - match->member, false, false);
     }
-}
-
-/* Member A's place is the source slot, unless the configuration leaves it open. */
-static bool misplaced(const struct td_words *w, int s) {
-    return !w->judgement->slots_any && is_member(w, s) && w->judgement->slots[s].member != s;
+    say(w, ".");
 }
 
 static void advise_missing(const struct td_words *w) {
@@ -378,18 +413,25 @@ static void say_unclean(const struct td_words *w, int s, const char *detail) {
     say(w, "`, then dock it again.");
 }
 
+/* A flaw that the run found out is told of the slot it names, or once. */
 static void advise_unclean(const struct td_words *w) {
     const struct td_judgement *j = w->judgement;
-    bool more = false;
+    bool told = false;
     for (int s = 0; s < TD_SLOTS; s++) {
         if (!is_member(w, s) || (j->slot >= 0 && j->slot != s))
             continue;
-        const char *detail = td_slot_flaw(slot_of(w, s));
-        if (more)
+        const char *flaw = td_slot_flaw(slot_of(w, s));
+        if (flaw == NULL && j->slot < 0)
+            continue;
+        if (told)
             say(w, " ");
-        say_unclean(w, s, detail != NULL ? detail : j->detail);
-        more = true;
+        say_unclean(w, s, flaw != NULL ? flaw : j->detail);
+        told = true;
     }
+    if (told)
+        return;
+    quote(w, j->detail != NULL ? j->detail : "A filesystem is not sound");
+    say(w, ". Repair it with `e2fsck -f`, then dock it again.");
 }
 
 /* The run found this one and brings its own sentence. */

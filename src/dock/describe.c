@@ -58,6 +58,11 @@ void td_words_disk(const struct td_words *w, int slot) {
     td_buf_putc(w->out, ')');
 }
 
+bool td_words_busy(const struct td_words *w, int slot) {
+    const struct td_slot *disk = &w->seen->slots[slot];
+    return disk->super_read && disk->card_state == TD_CARD_UNREAD && disk->problem[0] != '\0';
+}
+
 void td_words_sizes(const struct td_words *w, uint64_t first, const char *between, uint64_t second) {
     char a[TD_SIZE_MAX], b[TD_SIZE_MAX];
     td_format_size(a, first);
@@ -110,7 +115,7 @@ void td_describe_slot(const struct td_observation *seen, const struct td_judgeme
     } else if (match->match == TD_MATCH_PAIR) {
         td_buf_puts(out, "a disk with the UUID of ");
         td_escape_text(out, match->pair->collection);
-        td_buf_puts(out, " that is neither of its members");
+        td_buf_puts(out, td_words_busy(&w, slot) ? ", in use" : " that is neither of its members");
         td_words_disk(&w, slot);
     } else {
         const char *serial = td_words_serial(&w, match->pair, match->member);

@@ -22,6 +22,9 @@ void td_words_member_in(const struct td_words *w, int slot, bool whose, bool cap
 /* Append " (1.8T, serial X)" of the disk in a slot, as far as there is something to say. */
 void td_words_disk(const struct td_words *w, int slot);
 
+/* Nobody has looked for its card, because something else is using the disk: it may well be the right one. */
+bool td_words_busy(const struct td_words *w, int slot);
+
 /* Append a size pair so that the two differ on paper too: "3.7T" against "1.8T", else bytes. */
 void td_words_sizes(const struct td_words *w, uint64_t first, const char *between, uint64_t second);
 

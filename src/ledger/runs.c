@@ -36,6 +36,20 @@ int td_ledger_run_begin(struct td_ledger *ledger, struct td_run *run, struct td_
     return rc;
 }
 
+int td_ledger_run_started(struct td_ledger *ledger, int64_t run, int64_t *started, struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int rc = td_ledger_take(ledger, "queries/run_started.sql", &q, err);
+
+    if (rc < 0)
+        return rc;
+    td_sql_bind_int(q, 1, run);
+    rc = td_sql_step(q, err);
+    if (rc == 0)
+        return td_fail_text(err, ENOENT, "the ledger has no run %lld", (long long)run);
+    *started = rc > 0 ? td_sql_int(q, 0) : 0;
+    return rc < 0 ? rc : 0;
+}
+
 static int bind_counts(struct td_sql_stmt *q, int param, const struct td_counts *c) {
     const uint64_t values[] = {c->files,   c->bytes,    c->copied,     c->copied_bytes, c->renamed,
                                c->deleted, c->updated,  c->proven,     c->proven_bytes, c->left,

@@ -3,6 +3,9 @@
 #include "twindock/report/text.h"
 
 #include <inttypes.h>
+#include <string.h>
+
+#define WIDTH 79
 
 static const char *const slot_names[2] = {"source", "destination"};
 
@@ -24,6 +27,19 @@ static void print_slot(const struct td_check_slot *slot, const char *name, struc
     td_buf_putc(out, '\n');
 }
 
+/* The verdict stands in a line of its own, and below it what to do. */
+static void print_verdict(const struct td_check *check, struct td_buf *out) {
+    TD_AUTOBUF struct td_buf text = {0}, head = {0};
+    td_text_refusal(&text, check->verdict, check->advice);
+    td_buf_printf(&head, "%s. ", td_verdict_name(check->verdict));
+    const char *rest = td_buf_text(&text);
+    if (strncmp(rest, td_buf_text(&head), head.len) == 0) {
+        td_buf_printf(out, "%s.\n", td_verdict_name(check->verdict));
+        rest += head.len;
+    }
+    td_text_wrap(out, rest, WIDTH, "  ");
+}
+
 static void print_dock(const struct td_check *check, struct td_buf *out) {
     td_buf_puts(out, "dock ");
     td_text_prose(out, check->dock);
@@ -35,8 +51,7 @@ static void print_dock(const struct td_check *check, struct td_buf *out) {
     td_buf_putc(out, '\n');
     for (int i = 0; i < 2; i++)
         print_slot(&check->slots[i], slot_names[i], out);
-    td_text_refusal(out, check->verdict, check->advice);
-    td_buf_putc(out, '\n');
+    print_verdict(check, out);
 }
 
 void td_check_print(const struct td_check *checks, size_t count, struct td_buf *out) {

@@ -23,11 +23,18 @@ static void say_running(const struct td_info_state *state, struct td_buf *out) {
     }
 }
 
-static const char *exit_meaning(int code) {
+static void say_exit(int code, struct td_buf *out) {
+    if (code > TD_EXIT_SIGNAL) {
+        td_buf_puts(out, "the run was stopped (");
+        td_text_signal(out, code - TD_EXIT_SIGNAL);
+        td_buf_putc(out, ')');
+        return;
+    }
+    const char *meaning = "the last run failed";
     for (const struct td_exit_row *row = td_exit_table; row->meaning != NULL; row++)
         if (row->code == code && code != 0)
-            return row->meaning;
-    return code > TD_EXIT_SIGNAL ? "ended by a signal" : "the last run failed";
+            meaning = row->meaning;
+    td_buf_puts(out, meaning);
 }
 
 static void say_failed(const struct td_info_state *state, struct td_buf *out) {
@@ -45,8 +52,10 @@ static void say_failed(const struct td_info_state *state, struct td_buf *out) {
         return;
     }
     td_buf_printf(out, "%s: ", date);
-    td_text_prose(out, state->last_reason != NULL && *state->last_reason != '\0' ? state->last_reason
-                                                                                 : exit_meaning(state->last_exit));
+    if (state->last_reason != NULL && *state->last_reason != '\0')
+        td_text_prose(out, state->last_reason);
+    else
+        say_exit(state->last_exit, out);
 }
 
 static void say_age(const struct td_info_state *state, const char *last, struct td_buf *out) {

@@ -1,42 +1,59 @@
 /* Incidents as lines: which file, what was wrong with it, what was done. */
+#include "findings.h"
+
 #include "twindock/base/escape.h"
 #include "twindock/report/document.h"
 #include "twindock/report/text.h"
 
 #include <inttypes.h>
 
+enum where { ANYWHERE, ON_MEMBER, GONE /* from a member, altogether */ };
+
 struct phrase {
     enum td_incident_kind kind;
     enum td_cause cause;
+    enum where where;
     const char *before; /* what happened to the file, up to where */
     bool place;         /* name the side: "on member B", "in the source" */
     const char *after;
 };
 
-/* The first row with the same kind, and the same cause or TD_CAUSE_NONE, is the one. */
+/* The first row with the same kind, the same cause or TD_CAUSE_NONE, and a fitting place is the one. */
 static const struct phrase phrases[] = {
-    {TD_INCIDENT_HELD, TD_CAUSE_SOURCE_ROT, "has rotted in the source; the disks keep the good copy", false, ""},
-    {TD_INCIDENT_HELD, TD_CAUSE_LOST, "has no good copy left; nothing was changed", false, ""},
-    {TD_INCIDENT_HELD, TD_CAUSE_NONE, "is not believed; the disks keep their copy", false, ""},
-    {TD_INCIDENT_REPAIRED, TD_CAUSE_BACKUP_ROT, "had rotted ", true, " and was repaired"},
-    {TD_INCIDENT_REPAIRED, TD_CAUSE_ALTERED, "had been altered ", true, " and was made right"},
-    {TD_INCIDENT_REPAIRED, TD_CAUSE_READ_ERROR, "could not be read ", true, " and was written anew"},
-    {TD_INCIDENT_REPAIRED, TD_CAUSE_NONE, "was wrong ", true, " and was repaired"},
-    {TD_INCIDENT_UNREADABLE, TD_CAUSE_READ_ERROR, "could not be read ", true, ""},
-    {TD_INCIDENT_UNREADABLE, TD_CAUSE_CHANGING, "kept changing while it was read ", true, ""},
-    {TD_INCIDENT_UNREADABLE, TD_CAUSE_WRITE_ERROR, "could not be written ", true, ""},
-    {TD_INCIDENT_UNREADABLE, TD_CAUSE_BACKUP_ROT, "has rotted ", true, " and was not repaired"},
-    {TD_INCIDENT_UNREADABLE, TD_CAUSE_LOST, "has no good copy left", false, ""},
-    {TD_INCIDENT_UNREADABLE, TD_CAUSE_NONE, "could not be read or copied ", true, ""},
-    {TD_INCIDENT_NOTED, TD_CAUSE_EDITED_QUIETLY, "was edited without a new time; taken over", false, ""},
-    {TD_INCIDENT_NOTED, TD_CAUSE_UNPROVABLE, "differed and was in no ledger; the source's was taken", false, ""},
-    {TD_INCIDENT_NOTED, TD_CAUSE_ALTERED, "had been altered ", true, ""},
-    {TD_INCIDENT_NOTED, TD_CAUSE_NONE, "is worth a look", false, ""},
+    {TD_INCIDENT_HELD, TD_CAUSE_SOURCE_ROT, ANYWHERE, "has rotted in the source; the disks keep the good copy", false,
+     ""},
+    {TD_INCIDENT_HELD, TD_CAUSE_LOST, ANYWHERE, "has no good copy left; nothing was changed", false, ""},
+    {TD_INCIDENT_HELD, TD_CAUSE_NONE, ANYWHERE, "is not believed; the disks keep their copy", false, ""},
+    {TD_INCIDENT_REPAIRED, TD_CAUSE_BACKUP_ROT, ANYWHERE, "had rotted ", true, " and was repaired"},
+    {TD_INCIDENT_REPAIRED, TD_CAUSE_ALTERED, ANYWHERE, "had been altered ", true, " and was made right"},
+    {TD_INCIDENT_REPAIRED, TD_CAUSE_READ_ERROR, GONE, "was missing ", true, " and was copied again"},
+    {TD_INCIDENT_REPAIRED, TD_CAUSE_READ_ERROR, ANYWHERE, "could not be read ", true, " and was written anew"},
+    {TD_INCIDENT_REPAIRED, TD_CAUSE_NONE, ANYWHERE, "was wrong ", true, " and was repaired"},
+    {TD_INCIDENT_UNREADABLE, TD_CAUSE_READ_ERROR, GONE, "is missing ", true, ""},
+    {TD_INCIDENT_UNREADABLE, TD_CAUSE_READ_ERROR, ANYWHERE, "could not be read ", true, ""},
+    {TD_INCIDENT_UNREADABLE, TD_CAUSE_CHANGING, ANYWHERE, "kept changing while it was read ", true, ""},
+    {TD_INCIDENT_UNREADABLE, TD_CAUSE_WRITE_ERROR, ANYWHERE, "could not be written ", true, ""},
+    {TD_INCIDENT_UNREADABLE, TD_CAUSE_BACKUP_ROT, ANYWHERE, "has rotted ", true, " and was not repaired"},
+    {TD_INCIDENT_UNREADABLE, TD_CAUSE_ALTERED, ANYWHERE, "was altered ", true, " and was not made right"},
+    {TD_INCIDENT_UNREADABLE, TD_CAUSE_LOST, ANYWHERE, "has no good copy left", false, ""},
+    {TD_INCIDENT_UNREADABLE, TD_CAUSE_NONE, ANYWHERE, "could not be read or copied ", true, ""},
+    {TD_INCIDENT_NOTED, TD_CAUSE_EDITED_QUIETLY, ANYWHERE, "was edited without a new time; taken over", false, ""},
+    {TD_INCIDENT_NOTED, TD_CAUSE_UNPROVABLE, ON_MEMBER, "was not up to date ", true,
+     " and had never been proven there"},
+    {TD_INCIDENT_NOTED, TD_CAUSE_UNPROVABLE, ANYWHERE, "differed and was in no ledger; the source's was taken", false,
+     ""},
+    {TD_INCIDENT_NOTED, TD_CAUSE_ALTERED, ANYWHERE, "had been altered ", true, ""},
+    {TD_INCIDENT_NOTED, TD_CAUSE_NONE, ANYWHERE, "is worth a look", false, ""},
 };
+
+static bool is_there(const struct td_incident *incident, enum where where) {
+    return where == ANYWHERE || (where == ON_MEMBER ? incident->member != 0 : td_finding_is_gone(incident));
+}
 
 static const struct phrase *phrase_of(const struct td_incident *incident) {
     const struct phrase *row = phrases;
-    while (row->kind != incident->kind || (row->cause != incident->cause && row->cause != TD_CAUSE_NONE))
+    while (row->kind != incident->kind || (row->cause != incident->cause && row->cause != TD_CAUSE_NONE) ||
+           !is_there(incident, row->where))
         row++;
     return row;
 }
@@ -51,7 +68,7 @@ static void print_incident(const struct td_run *run, const struct td_incident *i
     else if (phrase->place)
         td_buf_puts(out, "in the source");
     td_buf_puts(out, phrase->after);
-    if (incident->detail != NULL && *incident->detail != '\0') {
+    if (phrase->where != GONE && incident->detail != NULL && *incident->detail != '\0') {
         td_buf_puts(out, " (");
         td_text_prose(out, incident->detail);
         td_buf_putc(out, ')');

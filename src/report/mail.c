@@ -20,7 +20,7 @@ static void compose_subject(const struct td_mail *mail, struct td_buf *out) {
     td_text_prose(&subject, mail->host);
     td_buf_puts(&subject, ": ");
     if (mail->report != NULL)
-        td_subject_of_run(mail->report->run, &subject);
+        td_subject_of_run(mail->report, &subject);
     else
         td_text_prose(&subject, mail->subject);
     size_t fits = td_text_fit(td_buf_text(&subject), subject.len, SUBJECT_COLUMNS);
@@ -73,40 +73,26 @@ static void add_prose(struct td_buf *out, const char *text) {
     }
 }
 
-static const char *advice_for_rot(const struct td_counts *counts) {
-    if (counts->held > 0)
-        return "The good copies are on the disks. Copy them back over the rotted files (RESTORE.txt on each disk says "
-               "how), and have a look at the array. If what the source holds now is right after all, `touch` the file "
-               "and run again.";
-    return "Nothing needs to be done now. A disk on which rot is found again should be replaced.";
-}
-
-static const char *advice_for_lost(const struct td_run *run) {
-    if (strcmp(run->state[TD_A], "full") == 0 || strcmp(run->state[TD_B], "full") == 0)
-        return "The disk has no room left for everything; what was on it is whole. Make room in the collection, or "
-               "enroll larger disks, and run again.";
-    return "Look at the disk, its cable and its power, then dock the pair again: the next run brings it up to date "
-           "and proves it. If it is lost again, replace the disk. Until then there is one backup alone.";
-}
-
-/* What a person should do; NULL when there is nothing to do. */
+/* What else a person should know; NULL where the sentence says all of it. */
 static const char *advice_for(const struct td_run *run) {
     if (run->result == TD_RESULT_REFUSED)
         return "Nothing was written to any disk. When the dock is as it should be, the next run starts when a disk is "
                "inserted, at the nightly hour, or by `twindock run`.";
     switch (run->exit) {
     case TD_EXIT_OK:
-        return NULL;
     case TD_EXIT_MEMBER_LOST:
-        return advice_for_lost(run);
-    case TD_EXIT_ROT:
-        return advice_for_rot(&run->counts);
     case TD_EXIT_UNREADABLE:
-        return "Look at the files below. The disks keep the copies they had. Run again when the files can be read.";
+        return NULL;
+    case TD_EXIT_ROT:
+        return run->counts.held == 0 ? NULL
+                                     : "RESTORE.txt on each disk says how to get at the good copies. Have a look at "
+                                       "the array, too.";
     case TD_EXIT_BUSY:
         return "Nothing needs to be done: the other run goes on.";
     default:
-        return "Run it again: it goes on from where it ended. If it fails again, the system's log may say why.";
+        return run->exit > TD_EXIT_SIGNAL
+                   ? NULL
+                   : "Run it again: it goes on from where it ended. If it fails again, the system's log may say why.";
     }
 }
 

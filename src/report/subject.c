@@ -1,6 +1,8 @@
 /* What a mail's subject says of a run: collection and verdict in words. */
 #include "twindock/report/subject.h"
 
+#include "findings.h"
+
 #include "twindock/report/text.h"
 
 #include <stdbool.h>
@@ -26,20 +28,26 @@ static void say_member(const struct td_run *run, struct td_buf *out) {
     }
 }
 
-static void say_rot(const struct td_run *run, struct td_buf *out) {
-    if (run->counts.held == 0)
-        td_buf_puts(out, "rot found and repaired");
-    else if (run->counts.repaired == 0)
-        td_buf_puts(out, "rot found in the source");
-    else
-        td_buf_puts(out, "rot found, in the source too");
+static void say_rot(const struct td_report *report, struct td_buf *out) {
+    const struct td_counts *counts = &report->run->counts;
+    if (counts->held > 0)
+        td_buf_puts(out, counts->repaired == 0 ? "rot found in the source" : "rot found, in the source too");
+    else if (!td_findings_name_unrepaired(report, out))
+        td_buf_puts(out, counts->repaired > 0 && counts->unreadable == 0 ? "rot found and repaired" : "rot found");
+}
+
+static void say_unreadable(const struct td_report *report, struct td_buf *out) {
+    if (td_findings_name_unrepaired(report, out))
+        return;
+    td_text_count(out, report->run->counts.unreadable, "file", "files");
+    td_buf_puts(out, " could not be read or copied");
 }
 
 static void say_done(const struct td_run *run, struct td_buf *out) {
     if (run->result == TD_RESULT_DONE_UNPROVEN)
         td_buf_puts(out, "backed up, proof not finished");
     else if (strcmp(run->command, "verify") == 0)
-        td_buf_puts(out, "read in full and proven");
+        td_buf_puts(out, run->counts.left == 0 ? "read in full and proven" : "read in full, not all of it proven");
     else if (has_state(run, TD_A, "absent") || has_state(run, TD_B, "absent"))
         td_buf_puts(out, "backed up and proven, on one disk alone");
     else
@@ -47,24 +55,27 @@ static void say_done(const struct td_run *run, struct td_buf *out) {
 }
 
 static void say_ended(const struct td_run *run, struct td_buf *out) {
-    if (run->exit > TD_EXIT_SIGNAL)
-        td_buf_printf(out, "ended by signal %d", run->exit - TD_EXIT_SIGNAL);
-    else if (run->result == TD_RESULT_INTERRUPTED)
+    if (run->exit > TD_EXIT_SIGNAL) {
+        td_buf_puts(out, "the run was stopped (");
+        td_text_signal(out, run->exit - TD_EXIT_SIGNAL);
+        td_buf_putc(out, ')');
+    } else if (run->result == TD_RESULT_INTERRUPTED) {
         td_buf_puts(out, "the run was cut off");
-    else if (run->exit == TD_EXIT_BUSY)
+    } else if (run->exit == TD_EXIT_BUSY) {
         td_buf_puts(out, "another run holds the dock");
-    else
+    } else {
         td_buf_printf(out, "failed, exit code %d", run->exit);
+    }
 }
 
-static void say_result(const struct td_run *run, struct td_buf *out) {
+static void say_result(const struct td_report *report, struct td_buf *out) {
+    const struct td_run *run = report->run;
     if (run->exit == TD_EXIT_MEMBER_LOST) {
         say_member(run, out);
     } else if (run->exit == TD_EXIT_ROT) {
-        say_rot(run, out);
+        say_rot(report, out);
     } else if (run->exit == TD_EXIT_UNREADABLE && run->counts.unreadable > 0) {
-        td_text_count(out, run->counts.unreadable, "file", "files");
-        td_buf_puts(out, " could not be read or copied");
+        say_unreadable(report, out);
     } else if (run->exit == TD_EXIT_OK && run->result != TD_RESULT_INTERRUPTED) {
         say_done(run, out);
     } else {
@@ -72,7 +83,8 @@ static void say_result(const struct td_run *run, struct td_buf *out) {
     }
 }
 
-void td_subject_of_run(const struct td_run *run, struct td_buf *out) {
+void td_subject_of_run(const struct td_report *report, struct td_buf *out) {
+    const struct td_run *run = report->run;
     if (run->collection[0] != '\0') {
         td_text_prose(out, run->collection);
     } else if (run->dock[0] != '\0') {
@@ -83,7 +95,7 @@ void td_subject_of_run(const struct td_run *run, struct td_buf *out) {
     }
     if (run->result != TD_RESULT_REFUSED) {
         td_buf_puts(out, ": ");
-        say_result(run, out);
+        say_result(report, out);
         return;
     }
     td_buf_puts(out, " refused");

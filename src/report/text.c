@@ -3,6 +3,7 @@
 #include "twindock/base/escape.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -83,10 +84,39 @@ static size_t columns_of(const char *text, size_t len) {
     return columns;
 }
 
+/* Stands for a blank that is no place to break a line. Nothing escaped has such a byte. */
+#define GLUE '\001'
+#define COMMAND_MAX 60 /* a lone backquote in somebody's file name glues nothing */
+
+void td_text_glue(struct td_buf *text, const char *part) {
+    size_t len = strlen(part);
+    if (len == 0 || text->len == 0 || strchr(part, ' ') == NULL)
+        return;
+    for (char *at = text->data; (at = strstr(at, part)) != NULL; at += len)
+        for (size_t i = 0; i < len; i++)
+            if (at[i] == ' ')
+                at[i] = GLUE;
+}
+
+/* The length of the word at the beginning of the text: up to a blank outside backquotes. */
+static size_t word_length(const char *text) {
+    size_t len = 0;
+    while (text[len] != '\0' && text[len] != ' ') {
+        size_t quoted = text[len] == '`' ? strcspn(text + len + 1, "`") : COMMAND_MAX;
+        len += quoted < COMMAND_MAX && text[len + 1 + quoted] == '`' ? quoted + 2 : 1;
+    }
+    return len;
+}
+
+static void add_word(struct td_buf *out, const char *word, size_t len) {
+    for (size_t i = 0; i < len; i++)
+        td_buf_putc(out, word[i] == GLUE ? ' ' : word[i]);
+}
+
 void td_text_wrap(struct td_buf *out, const char *text, size_t width, const char *indent) {
     size_t column = 0;
     for (text += strspn(text, " "); *text != '\0'; text += strspn(text, " ")) {
-        size_t len = strcspn(text, " ");
+        size_t len = word_length(text);
         size_t columns = columns_of(text, len);
         if (column > 0 && column + 1 + columns > width) {
             td_buf_printf(out, "\n%s", indent);
@@ -95,12 +125,28 @@ void td_text_wrap(struct td_buf *out, const char *text, size_t width, const char
             td_buf_putc(out, ' ');
             column++;
         }
-        td_buf_add(out, text, len);
+        add_word(out, text, len);
         column += columns;
         text += len;
     }
     if (column > 0)
         td_buf_putc(out, '\n');
+}
+
+void td_text_signal(struct td_buf *out, int number) {
+    switch (number) {
+    case SIGINT:
+        td_buf_puts(out, "Ctrl-C");
+        break;
+    case SIGTERM:
+        td_buf_puts(out, "told to end");
+        break;
+    case SIGHUP:
+        td_buf_puts(out, "the terminal went away");
+        break;
+    default:
+        td_buf_printf(out, "signal %d", number);
+    }
 }
 
 const char *td_text_iso(char *out, int64_t seconds) {

@@ -46,10 +46,6 @@ static int start_record(struct td_backup *backup, struct td_error *err) {
     return backup->dry_run ? 0 : td_ledger_run_begin(backup->ledger, run, err);
 }
 
-static void set_reason(struct td_run *run, const char *text) {
-    free(run->reason);
-    run->reason = strdup(text);
-}
 
 /* The verdict is not "ok": nothing has been written, and the sentence says what to do. */
 static int refuse(struct td_backup *backup, enum td_verdict verdict, const char *detail) {
@@ -59,7 +55,7 @@ static int refuse(struct td_backup *backup, enum td_verdict verdict, const char 
     if (detail != NULL)
         judgement->detail = detail;
     td_advise(&backup->docking.seen, judgement, &advice);
-    set_reason(&backup->run, td_buf_text(&advice));
+    td_backup_reason(&backup->run, td_buf_text(&advice));
     backup->run.verdict = verdict;
     backup->run.result = TD_RESULT_REFUSED;
     return backup->run.exit = TD_EXIT_REFUSED;
@@ -84,6 +80,14 @@ static void connect_members(struct td_backup *backup) {
     }
 }
 
+/* An open round of proving goes on, unless its first evidence is too old to count: then a new one is begun. */
+static int64_t choose_cycle(const struct td_backup *backup) {
+    int64_t open = backup->pair->cycle, began = 0;
+    bool recent = open != 0 && td_ledger_run_started(backup->ledger, open, &began, NULL) == 0 &&
+                  backup->run.started - began <= backup->collection->prove_within;
+    return recent ? open : backup->run.id;
+}
+
 static int prepare_engine(struct td_backup *backup, struct td_error *err) {
     struct td_engine *engine = &backup->engine;
     const struct td_collection_config *collection = backup->collection;
@@ -94,7 +98,7 @@ static int prepare_engine(struct td_backup *backup, struct td_error *err) {
         .ledger = backup->ledger,
         .pair = backup->pair->id,
         .run = backup->run.id,
-        .cycle = backup->pair->cycle != 0 ? backup->pair->cycle : backup->run.id,
+        .cycle = choose_cycle(backup),
         .collection = collection,
         .exclude = backup->exclude,
         .history = backup->history,
@@ -298,6 +302,7 @@ static void close_members(struct td_backup *backup) {
         if (td_docking_unmount(&backup->docking, (enum td_side)side, &error) == 0)
             continue;
         td_engine_lose(&backup->engine, (enum td_side)side, error.text);
+        backup->stuck[side] = true;
         snprintf(backup->run.state[side], sizeof backup->run.state[side], "lost");
         backup->proven[side] = false;
     }
@@ -319,29 +324,6 @@ static void name_result(struct td_backup *backup, int rc) {
     } else {
         run->result = engine->late ? TD_RESULT_DONE_UNPROVEN : TD_RESULT_DONE;
     }
-}
-
-/* Why a member was lost belongs into the sentence. */
-static void explain_loss(struct td_backup *backup) {
-    TD_AUTOBUF struct td_buf text = {0};
-    for (int side = TD_A; side <= TD_B; side++) {
-        const struct td_engine_side *lost = &backup->engine.side[side];
-        if (lost->alive || td_docking_slot(&backup->docking, (enum td_side)side) == NULL)
-            continue;
-        const struct td_slot *slot = td_docking_slot(&backup->docking, (enum td_side)side);
-        int other = side == TD_A ? TD_B : TD_A;
-        if (text.len > 0)
-            td_buf_puts(&text, " ");
-        td_buf_printf(&text, "Member %c%s%s%s in the %s slot %s: %s.", side == TD_A ? 'A' : 'B',
-                      slot->identity.serial[0] != '\0' ? " (" : "", slot->identity.serial,
-                      slot->identity.serial[0] != '\0' ? ")" : "",
-                      td_slot_names[backup->docking.judgement.slot_of[side - TD_A]],
-                      backup->engine.full[side] ? "is full" : "was lost", lost->reason);
-        if (backup->engine.side[other].alive)
-            td_buf_printf(&text, " Member %c is complete.", other == TD_A ? 'A' : 'B');
-    }
-    if (text.len > 0)
-        set_reason(&backup->run, text.data);
 }
 
 static int write_and_prove(struct td_backup *backup, struct td_error *err) {
@@ -369,7 +351,7 @@ static int carry_out(struct td_backup *backup, struct td_error *err) {
     close_members(backup);
     name_result(backup, rc);
     if (rc == 0)
-        explain_loss(backup);
+        td_backup_explain_loss(backup);
     record_members(backup, NULL);
     return rc == -ECANCELED ? 0 : rc;
 }
@@ -413,7 +395,7 @@ static int back_up(struct td_backup *backup, struct td_error *err) {
     if (rc < 0) {
         run->result = TD_RESULT_FAILED;
         run->exit = run->exit == TD_EXIT_CONFIG ? run->exit : TD_EXIT_INTERNAL;
-        set_reason(run, err->text);
+        td_backup_reason(run, err->text);
     }
     run->ended = td_wall_seconds();
     return 0;

@@ -244,36 +244,3 @@ int td_backup_finish(struct td_backup *backup, struct td_error *err) {
         }
     return rc;
 }
-
-static const char *safe_sentence(const struct td_backup *backup) {
-    bool a = td_docking_slot(&backup->docking, TD_A) != NULL, b = td_docking_slot(&backup->docking, TD_B) != NULL;
-    int code = backup->run.exit;
-    bool worked = code == TD_EXIT_OK || code == TD_EXIT_UNREADABLE || code == TD_EXIT_ROT || code > TD_EXIT_SIGNAL;
-    if (backup->run.result == TD_RESULT_REFUSED || backup->dry_run || !worked)
-        return NULL;
-    return a && b ? "Both disks are safe to remove." : "The disk is safe to remove.";
-}
-
-/* --dry-run: the plan, and after it what stands in its way. */
-static int report_plan(struct td_backup *backup, struct td_buf *out, struct td_error *err) {
-    struct td_run *run = &backup->run;
-    bool planned = backup->plan.len > 0;
-    td_buf_add(out, td_buf_text(&backup->plan), backup->plan.len);
-    if (planned && (backup->app->json || run->exit == TD_EXIT_OK))
-        return 0;
-    return td_notify_print(backup->app, backup->ledger, run, NULL, out, err);
-}
-
-int td_backup_report(struct td_backup *backup, struct td_buf *out, struct td_error *err) {
-    struct td_run *run = &backup->run;
-    if (run->exit != TD_EXIT_OK && run->reason == NULL)
-        run->reason = td_notify_sentence(backup->ledger, run);
-    if (backup->dry_run)
-        return report_plan(backup, out, err);
-    if (run->id != 0) {
-        int rc = td_ledger_run_end(backup->ledger, run, err);
-        if (rc != 0)
-            return rc;
-    }
-    return td_notify_print(backup->app, backup->ledger, run, safe_sentence(backup), out, err);
-}

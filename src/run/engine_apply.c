@@ -1,4 +1,5 @@
 /* Carrying out operations on the members, and entering into the ledger what has become durable. */
+#include "twindock/base/buf.h"
 #include "twindock/base/clock.h"
 #include "twindock/run/engine.h"
 
@@ -213,6 +214,23 @@ static int flush_targets(struct td_engine *engine, struct td_error *err) {
     return td_engine_drain(engine, 0, err);
 }
 
+/* Old names go only when their content is in place on every member, and when it is certain that they are gone. */
+static int prepare_deletions(struct td_engine *engine, struct td_error *err) {
+    TD_AUTOBUF struct td_buf newcomer = {0};
+    uint64_t count = 0, bytes = 0;
+    bool quiet = true;
+    int rc = flush_targets(engine, err);
+    if (rc == 0)
+        rc = td_work_op_totals(engine->ledger, TD_ACT_DELETE, &count, &bytes, err);
+    if (rc == 0 && count > 0)
+        rc = td_engine_source_quiet(engine, &quiet, &newcomer, err);
+    engine->hold_deletions = !quiet;
+    if (rc != 0 || quiet)
+        return rc;
+    return td_engine_incident(engine, TD_INCIDENT_NOTED, TD_CAUSE_CHANGING, newcomer.data, TD_SOURCE,
+                              "new since the run began; what is gone is deleted by the next run", err);
+}
+
 /* A member that filled up still gives up what the source gave up: renames into history need next to no room, and the next
  * run may let that history go. Otherwise it would be full for ever. */
 static int delete_on_full(struct td_engine *engine, enum td_side side, struct td_error *err) {
@@ -246,16 +264,16 @@ int td_engine_run_ops(struct td_engine *engine, struct td_error *err) {
                                            TD_ACT_LINK,  TD_ACT_ATTRIBUTES, TD_ACT_DELETE};
     int rc = 0;
     for (size_t i = 0; i < sizeof order / sizeof *order && rc == 0; i++) {
-        if (order[i] == TD_ACT_DELETE) /* old names go only when their content is in place on every member */
-            rc = flush_targets(engine, err);
-        if (rc == 0)
+        if (order[i] == TD_ACT_DELETE)
+            rc = prepare_deletions(engine, err);
+        if (rc == 0 && (order[i] != TD_ACT_DELETE || !engine->hold_deletions))
             rc = run_action(engine, order[i], err);
     }
     td_engine_targets_stop(engine, rc != 0 && rc != -ECANCELED);
     notice_losses(engine);
     int drained = td_engine_drain(engine, 0, err);
     for (int side = TD_A; side <= TD_B && rc == 0 && drained == 0; side++)
-        if (engine->full[side])
+        if (engine->full[side] && !engine->hold_deletions)
             drained = delete_on_full(engine, (enum td_side)side, err);
     add_up(engine);
     if (drained == 0)

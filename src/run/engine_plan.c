@@ -11,7 +11,6 @@
 struct planning {
     struct td_engine *engine;
     struct td_error *err;
-    bool ledger_empty;
     /* The last new path whose content was hashed to see whether it only moved. */
     char *hashed_path;
     struct td_hash_result hashed;
@@ -27,13 +26,22 @@ static bool is_nowhere(const struct td_row *row) {
            row->side[TD_B] == NULL;
 }
 
-/* What the brake compares with: the ledger; a pair that has none yet is measured by what lies on its members. */
+/*
+ * What the brake compares with: the ledger, and what it does not know (yet) but every docked member has. What only one of two
+ * members has was left there by a run that it missed.
+ */
 static const struct td_entry *known_before(const struct planning *planning, const struct td_row *row) {
+    const struct td_entry *found = NULL;
     if (row->ledger != NULL)
         return &row->ledger->entry;
-    if (!planning->ledger_empty)
-        return NULL;
-    return row->side[TD_A] != NULL ? row->side[TD_A] : row->side[TD_B];
+    for (int side = TD_A; side <= TD_B; side++) {
+        if (!planning->engine->side[side].alive)
+            continue;
+        if (row->side[side] == NULL)
+            return NULL;
+        found = row->side[side];
+    }
+    return found;
 }
 
 static void count_for_brake(struct planning *planning, const struct td_row *row) {
@@ -146,13 +154,10 @@ static int confirm_move(void *ctx, const char *path, const char *old_path, const
 }
 
 int td_engine_plan(struct td_engine *engine, struct td_error *err) {
-    uint64_t known = 0, bytes = 0;
     int rc = td_work_clear_ops(engine->ledger, err);
     if (rc == 0)
-        rc = td_ledger_totals(engine->ledger, engine->pair, &known, &bytes, err);
-    if (rc == 0)
         rc = td_work_totals(engine->ledger, TD_SOURCE, &engine->counts.files, &engine->counts.bytes, err);
-    struct planning planning = {.engine = engine, .err = err, .ledger_empty = known == 0};
+    struct planning planning = {.engine = engine, .err = err};
     planning.buffer = td_buffer_new(TD_READ_SIZE);
     if (planning.buffer == NULL)
         return td_fail(err, ENOMEM, "planning");

@@ -46,13 +46,25 @@ struct links {
     struct td_error *err;
 };
 
+/* Another name of the same inode, as far as it is one: a member that is not here may lack the name, or have a file of its own
+ * there, so for it nothing is taken over. */
 static int enter_link(void *ctx, const char *path) {
     struct links *links = ctx;
-    struct td_file file = links->leader;
-    int rc = td_work_entry(links->engine->ledger, TD_SOURCE, path, &file.entry, links->err);
+    struct td_engine *engine = links->engine;
+    struct td_file file = links->leader, old;
+    int rc = td_ledger_file(engine->ledger, engine->pair, path, &old, links->err);
+    if (rc != 0 && rc != -ENOENT)
+        return rc;
+    bool same = rc == 0 && old.has_hash && memcmp(old.hash, file.hash, TD_HASH_LEN) == 0;
+    for (int side = TD_A; side <= TD_B; side++)
+        if (!engine->side[side].alive) {
+            file.cycle[side] = same ? old.cycle[side] : 0;
+            file.proven_at[side] = same ? old.proven_at[side] : 0;
+        }
+    rc = td_work_entry(engine->ledger, TD_SOURCE, path, &file.entry, links->err);
     if (rc != 0)
         return rc == -ENOENT ? 0 : rc;
-    return td_ledger_put_file(links->engine->ledger, links->engine->pair, &file, links->err);
+    return td_ledger_put_file(engine->ledger, engine->pair, &file, links->err);
 }
 
 int td_engine_enter_links(struct td_engine *engine, const char *leader, struct td_error *err) {

@@ -42,11 +42,9 @@ static void *scan_side(void *ctx) {
     return NULL;
 }
 
-static int join(struct td_engine *engine, struct scan *scan, struct td_error *err) {
-    if (!scan->started)
-        return 0;
-    pthread_join(scan->thread, NULL);
-    if (scan->rc == 0)
+/* After all walkers have ended: only then may the ledger be touched without the lock. */
+static int conclude(struct td_engine *engine, struct scan *scan, struct td_error *err) {
+    if (!scan->started || scan->rc == 0)
         return 0;
     bool device_gone = scan->rc == -EIO || scan->rc == -ENODEV || scan->rc == -ENXIO || scan->rc == -ESHUTDOWN;
     if (scan->side != TD_SOURCE && device_gone) {
@@ -77,9 +75,12 @@ int td_engine_scan(struct td_engine *engine, unsigned sides, struct td_error *er
         else
             scans[side].started = true;
     }
+    for (int side = 0; side < TD_SIDES; side++)
+        if (scans[side].started)
+            pthread_join(scans[side].thread, NULL);
     for (int side = 0; side < TD_SIDES; side++) {
-        int joined = join(engine, &scans[side], rc == 0 ? err : NULL);
-        rc = rc != 0 ? rc : joined;
+        int ended = conclude(engine, &scans[side], rc == 0 ? err : NULL);
+        rc = rc != 0 ? rc : ended;
     }
     engine->shown = (struct td_progress_state){.phase = engine->phase};
     return rc != 0 ? rc : td_work_link(engine->ledger, err);

@@ -39,7 +39,7 @@ static int gather(struct td_engine *engine, const struct td_work_evidence *said,
         memcpy(out->side[side].hash, said->side[side].hash, TD_HASH_LEN);
         if (nobodys_fault(said, (enum td_side)side, out->in_ledger))
             out->side[side].asked = false;
-        out->side[side].agrees = !said->side[side].asked && out->in_ledger && file->cycle[side] == engine->cycle;
+        out->side[side].agrees = !said->side[side].asked && out->in_ledger && file->cycle[side] >= engine->cycle;
     }
     if (engine->trust_ledger)
         out->side[TD_SOURCE].agrees = out->in_ledger;
@@ -163,6 +163,8 @@ static int enter_finding(struct td_engine *engine, const char *path, const struc
         memcpy(file->hash, said->side[TD_SOURCE].hash, TD_HASH_LEN);
     }
     for (int side = 0; side < TD_SIDES; side++) {
+        if (finding->proven[side] && !said->side[side].asked)
+            continue; /* its proof is in the ledger already, or it was never read: nothing new is known */
         if (finding->proven[side]) {
             file->cycle[side] = engine->cycle;
             file->proven_at[side] = td_wall_seconds();

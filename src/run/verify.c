@@ -146,6 +146,19 @@ static void refuse_dirty(struct verifying *verifying) {
     }
 }
 
+/* The disks were mounted read-only: when they let go they may be taken out. */
+static const char *safe_sentence(struct verifying *verifying) {
+    bool both = true;
+    if (verifying->run.result == TD_RESULT_REFUSED)
+        return NULL;
+    for (int side = TD_A; side <= TD_B; side++) {
+        both = both && td_docking_slot(&verifying->docking, (enum td_side)side) != NULL;
+        if (td_docking_unmount(&verifying->docking, (enum td_side)side, NULL) != 0)
+            return NULL;
+    }
+    return both ? "Both disks are safe to remove." : "The disk is safe to remove.";
+}
+
 static int verify_docked(struct verifying *verifying, struct td_buf *out) {
     const struct td_pair *pair = verifying->docking.judgement.pair;
     int rc = describe_run(verifying);
@@ -172,7 +185,8 @@ static int verify_docked(struct verifying *verifying, struct td_buf *out) {
         verifying->run.reason = td_notify_sentence(verifying->ledger, &verifying->run);
     rc = td_ledger_run_end(verifying->ledger, &verifying->run, verifying->err);
     if (rc == 0)
-        rc = td_notify_print(verifying->app, verifying->ledger, &verifying->run, NULL, out, verifying->err);
+        rc = td_notify_print(verifying->app, verifying->ledger, &verifying->run, safe_sentence(verifying), out,
+                             verifying->err);
     return rc != 0 ? rc : verifying->run.exit;
 }
 

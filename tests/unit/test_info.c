@@ -176,7 +176,7 @@ static const struct flag_case flag_cases[] = {
      "Wed Sep 10 18:00:04: some files could not be read or copied"},
     {{.last_failed = true, .verdict = TD_OK, .last_end = WED_SEP_10, .last_exit = 137},
      '!',
-     "Wed Sep 10 18:00:04: ended by a signal"},
+     "Wed Sep 10 18:00:04: the run was stopped (signal 9)"},
     {{.last_failed = true,
       .verdict = TD_OK,
       .last_end = WED_SEP_10,

@@ -44,7 +44,8 @@ int td_ledger_intend(struct td_ledger *ledger, int64_t pair, int64_t intent, str
 int td_ledger_confirm(struct td_ledger *ledger, int64_t pair, int64_t member, int64_t generation, struct td_error *err);
 /* 0 closes the cycle. */
 int td_ledger_set_cycle(struct td_ledger *ledger, int64_t pair, int64_t cycle, struct td_error *err);
-/* State after a run; proven_at 0 leaves the last full proof as it was. */
+/* State after a run; proven_at 0 leaves the last full proof as it was, else it becomes the oldest proof among the
+ * member's copies (proven_at itself where there are none). */
 int td_ledger_member_state(struct td_ledger *ledger, int64_t member, const char *state, int64_t proven_at,
                            struct td_error *err);
 /* Bytes used and free on the fuller member, for --info. */
@@ -54,6 +55,8 @@ int td_ledger_space(struct td_ledger *ledger, int64_t pair, uint64_t used, uint6
 /* Enter a run as running (with this process's id, start time and boot id, so that others can tell whether it lives);
  * fills run->id. */
 int td_ledger_run_begin(struct td_ledger *ledger, struct td_run *run, struct td_error *err);
+/* When a run began. -ENOENT: the ledger has no such run. */
+int td_ledger_run_started(struct td_ledger *ledger, int64_t run, int64_t *started, struct td_error *err);
 int td_ledger_run_end(struct td_ledger *ledger, const struct td_run *run, struct td_error *err);
 /* What a running one is doing: a phase's name and its work done and in all (bytes), 0 in all: unknown. */
 int td_ledger_run_progress(struct td_ledger *ledger, int64_t run, const char *phase, uint64_t done, uint64_t all,

@@ -35,7 +35,7 @@ struct td_member {
     struct td_identity identity;
     uint64_t size;       /* bytes of the device at enrolment */
     int64_t generation;  /* last one known to be on its card */
-    int64_t last_proven; /* wall seconds of the end of its last full proof, 0: never */
+    int64_t last_proven; /* wall seconds: the oldest proof of a copy in its last full proof, 0: never */
     char state[16];      /* of the last run: "ok", "lost", "full", "absent", "" before the first */
 };
 

@@ -43,8 +43,9 @@ struct td_report {
 void td_report_sentence(const struct td_report *report, struct td_buf *out);
 /* One line for each incident, at most `cap` of them, then how many more there are. Names escaped. */
 void td_report_list(const struct td_report *report, size_t cap, struct td_buf *out);
-/* A few lines: what was done, what was found (each incident a line, at most `cap` of them, then how many more), and
- * last the sentence that matters. Names escaped. */
+/* A few lines of at most 79 columns, names escaped: what was done, what was found (each incident a line, at most `cap`
+ * of them, then how many more), the sentence that matters, and in a line of its own whether disks are safe to remove.
+ */
 void td_report_print(const struct td_report *report, size_t cap, struct td_buf *out);
 /* The JSON object of run, verify, sync. */
 struct td_json *td_report_json(const struct td_report *report);

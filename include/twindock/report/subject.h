@@ -3,9 +3,9 @@
 #define TWINDOCK_REPORT_SUBJECT_H
 
 #include "twindock/base/buf.h"
-#include "twindock/model/outcome.h"
+#include "twindock/report/document.h"
 
 /* "M refused: the disks are in each other's slots", "M: member B was lost". One line, escaped. */
-void td_subject_of_run(const struct td_run *run, struct td_buf *out);
+void td_subject_of_run(const struct td_report *report, struct td_buf *out);
 
 #endif

@@ -28,8 +28,13 @@ void td_text_refusal(struct td_buf *out, enum td_verdict verdict, const char *ad
 size_t td_text_fit(const char *text, size_t len, size_t columns);
 
 /* Append words in lines of at most `width` columns, each ended by a newline; all lines but the first begin with
- * `indent`. A longer word stays whole. */
+ * `indent`. A longer word stays whole, and so does a `command with arguments` in backquotes. */
 void td_text_wrap(struct td_buf *out, const char *text, size_t width, const char *indent);
+/* Have td_text_wrap() break no line inside `part`, wherever it stands in the text. */
+void td_text_glue(struct td_buf *text, const char *part);
+
+/* Why a signal came, in words: "Ctrl-C", "told to end", "the terminal went away", "signal 9". */
+void td_text_signal(struct td_buf *out, int number);
 
 #define TD_ISO_MAX 32
 /* "2014-09-03T03:00:04Z" into out[TD_ISO_MAX]; returns it, or NULL for 0 (never). */

@@ -24,6 +24,7 @@ struct td_backup {
     struct td_exclude *exclude;
     char history[TD_HISTORY_NAME_MAX];
     int64_t generation;
+    bool stuck[TD_SIDES];  /* could not be unmounted */
     bool proven[TD_SIDES]; /* every copy on this member is proven in this cycle */
     struct td_buf plan;    /* --dry-run */
     bool dry_run;
@@ -41,6 +42,9 @@ int td_backup_dock(const struct td_app *app, const struct td_run_request *reques
 int td_backup_begin(struct td_backup *backup, struct td_error *err);
 /* Manifest, RESTORE.txt, ledger copy, expiry; on every member still alive. */
 int td_backup_finish(struct td_backup *backup, struct td_error *err);
+/* Why a member was lost or is full, and what to do, as the run's reason. */
+void td_backup_explain_loss(struct td_backup *backup);
+void td_backup_reason(struct td_run *run, const char *text); /* keeps a copy */
 /* Record the end, and say it. */
 int td_backup_report(struct td_backup *backup, struct td_buf *out, struct td_error *err);
 

@@ -67,6 +67,7 @@ struct td_engine {
     const char *phase;
     struct td_proof *proof; /* while reading: see engine_prove.c */
     bool planned;           /* a plan was made before: what it reported is not reported again */
+    bool hold_deletions;       /* the source moved under the walk: what seems gone may be elsewhere */
     bool repairing;         /* the second pass of apply: repairs judged from the proof */
 };
 
@@ -95,6 +96,8 @@ int td_engine_directories(struct td_engine *engine, struct td_error *err);
 /* --- shared among the engine's own files -------------------------------------------------------------- */
 void td_engine_targets_start(struct td_engine *engine);
 void td_engine_targets_stop(struct td_engine *engine, bool cancel);
+/* Before deletions: false when the source got names since the walk that may be those that seem gone; one is named. */
+int td_engine_source_quiet(struct td_engine *engine, bool *quiet, struct td_buf *newcomer, struct td_error *err);
 int td_engine_run_ops(struct td_engine *engine, struct td_error *err);
 int td_engine_op_done(struct td_engine *engine, const struct td_message *message, struct td_error *err);
 int td_engine_drain(struct td_engine *engine, int wait_ms, struct td_error *err);

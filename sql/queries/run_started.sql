@@ -1,0 +1,1 @@
+SELECT started FROM run WHERE id = ?1

@@ -1,0 +1,307 @@
+#include "findings.h"
+
+#include "twindock/report/text.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum sort {
+    SORT_HELD,
+    SORT_NO_COPY,
+    SORT_REPAIRED,
+    SORT_PUT_RIGHT, /* had been altered by somebody */
+    SORT_ROTTEN,    /* from here on: on a member, and still so */
+    SORT_NO_READ,
+    SORT_GONE,
+    SORT_ALTERED,
+    SORT_UNREADABLE, /* in the source, or not to be written */
+    SORT_NOTED,
+    SORTS
+};
+
+struct tally {
+    uint64_t count;
+    const char *path; /* of the first one that is listed */
+    char member;      /* when all listed ones are on one member; 0: on both, or on none */
+};
+
+/* --- counting ---------------------------------------------------------------------------------------- */
+
+bool td_finding_is_gone(const struct td_incident *incident) {
+    return incident->cause == TD_CAUSE_READ_ERROR && incident->member != 0 && incident->detail != NULL &&
+           strcmp(incident->detail, "No such file or directory") == 0;
+}
+
+static enum sort sort_of_unreadable(const struct td_incident *incident) {
+    if (incident->cause == TD_CAUSE_LOST)
+        return SORT_NO_COPY;
+    if (td_finding_is_gone(incident))
+        return SORT_GONE;
+    if (incident->member == 0)
+        return SORT_UNREADABLE;
+    switch (incident->cause) {
+    case TD_CAUSE_BACKUP_ROT:
+        return SORT_ROTTEN;
+    case TD_CAUSE_READ_ERROR:
+        return SORT_NO_READ;
+    case TD_CAUSE_ALTERED:
+        return SORT_ALTERED;
+    default:
+        return SORT_UNREADABLE;
+    }
+}
+
+static enum sort sort_of(const struct td_incident *incident) {
+    switch (incident->kind) {
+    case TD_INCIDENT_HELD:
+        return incident->cause == TD_CAUSE_LOST ? SORT_NO_COPY : SORT_HELD;
+    case TD_INCIDENT_REPAIRED:
+        return incident->cause == TD_CAUSE_ALTERED ? SORT_PUT_RIGHT : SORT_REPAIRED;
+    case TD_INCIDENT_UNREADABLE:
+        return sort_of_unreadable(incident);
+    case TD_INCIDENT_NOTED:
+        break;
+    }
+    return SORT_NOTED;
+}
+
+/* Incidents that are not in the list are taken to be like the listed ones of their kind. */
+static void add_unlisted(const struct td_report *report, enum td_incident_kind kind, uint64_t all, enum sort usual,
+                         struct tally tally[SORTS]) {
+    uint64_t listed = 0;
+    bool seen = false;
+    enum sort like = usual;
+    for (size_t i = 0; i < report->incident_count; i++) {
+        if (report->incidents[i].kind != kind)
+            continue;
+        listed++;
+        if (!seen || sort_of(&report->incidents[i]) == usual)
+            like = sort_of(&report->incidents[i]);
+        seen = true;
+    }
+    if (all > listed)
+        tally[like].count += all - listed;
+}
+
+static void count(const struct td_report *report, struct tally tally[SORTS]) {
+    const struct td_counts *counts = &report->run->counts;
+    memset(tally, 0, SORTS * sizeof *tally);
+    for (size_t i = 0; i < report->incident_count; i++) {
+        const struct td_incident *incident = &report->incidents[i];
+        struct tally *found = &tally[sort_of(incident)];
+        if (found->count++ == 0) {
+            found->path = incident->path;
+            found->member = incident->member;
+        } else if (found->member != incident->member) {
+            found->member = 0;
+        }
+    }
+    add_unlisted(report, TD_INCIDENT_HELD, counts->held, SORT_HELD, tally);
+    add_unlisted(report, TD_INCIDENT_REPAIRED, counts->repaired, SORT_REPAIRED, tally);
+    add_unlisted(report, TD_INCIDENT_UNREADABLE, counts->unreadable, SORT_UNREADABLE, tally);
+}
+
+/* --- words ------------------------------------------------------------------------------------------- */
+
+static bool is_command(const struct td_report *report, const char *name) {
+    return strcmp(report->run->command, name) == 0;
+}
+
+static const char *number(const struct tally *found, const char *one, const char *many) {
+    return found->count == 1 ? one : many;
+}
+
+/* " (M/photos/x.jpg)." when it is about one file alone. */
+static void end_with_the_one(const struct td_report *report, const struct tally *found, struct td_buf *out) {
+    if (found->count == 1 && found->path != NULL) {
+        td_buf_puts(out, " (");
+        td_text_path(out, report->run->collection, found->path);
+        td_buf_putc(out, ')');
+    }
+    td_buf_putc(out, '.');
+}
+
+static void say_place(const struct tally *found, struct td_buf *out) {
+    if (found->member != 0)
+        td_buf_printf(out, " on member %c", found->member);
+    else
+        td_buf_puts(out, " on the disks");
+}
+
+static void say_no_copy(const struct td_report *report, const struct tally *found, struct td_buf *out) {
+    if (found->count == 0)
+        return;
+    td_text_next(out);
+    td_text_count(out, found->count, "file has no good copy left", "files have no good copy left");
+    end_with_the_one(report, found, out);
+}
+
+static void say_held(const struct td_report *report, const struct tally *found, struct td_buf *out) {
+    if (found->count == 0)
+        return;
+    td_text_next(out);
+    td_text_count(out, found->count, "file in the source has rotted and was not copied; the disks keep the good copy",
+                  "files in the source have rotted and were not copied; the disks keep the good copies");
+    end_with_the_one(report, found, out);
+}
+
+static void say_repaired(const struct td_report *report, const struct tally *found, struct td_buf *out) {
+    const struct td_counts *counts = &report->run->counts;
+    if (found->count == 0)
+        return;
+    td_text_next(out);
+    td_text_count(out, found->count, "file", "files");
+    say_place(found, out);
+    td_buf_printf(out, " had rotted and %s repaired", number(found, "was", "were"));
+    /* With a source that could not be believed everywhere, the repair may have come from the other member. */
+    if (!is_command(report, "verify") && counts->held == 0 && counts->unreadable == 0)
+        td_buf_puts(out, " from the source");
+    end_with_the_one(report, found, out);
+}
+
+struct wrong {
+    enum sort sort;
+    const char *one, *many;
+};
+static const struct wrong wrongs[] = {
+    {SORT_ROTTEN, "has rotted", "have rotted"},
+    {SORT_NO_READ, "could not be read", "could not be read"},
+    {SORT_GONE, "is missing", "are missing"},
+    {SORT_ALTERED, "was altered", "were altered"},
+};
+#define WRONGS (sizeof wrongs / sizeof *wrongs)
+
+/* "2 files have rotted on member B" */
+static void say_wrong(const struct wrong *wrong, const struct tally *found, struct td_buf *out) {
+    td_text_count(out, found->count, "file ", "files ");
+    td_buf_puts(out, number(found, wrong->one, wrong->many));
+    say_place(found, out);
+}
+
+static void say_unrepaired(const struct td_report *report, const struct tally tally[SORTS], struct td_buf *out) {
+    for (size_t i = 0; i < WRONGS; i++) {
+        const struct tally *found = &tally[wrongs[i].sort];
+        if (found->count == 0)
+            continue;
+        td_text_next(out);
+        say_wrong(&wrongs[i], found, out);
+        if (!is_command(report, "verify"))
+            td_buf_printf(out, " and %s not repaired", number(found, "was", "were"));
+        end_with_the_one(report, found, out);
+    }
+}
+
+static void say_unreadable(const struct td_report *report, const struct tally *found, struct td_buf *out) {
+    if (found->count == 0)
+        return;
+    td_text_next(out);
+    td_text_count(out, found->count, "file could not be read or copied", "files could not be read or copied");
+    end_with_the_one(report, found, out);
+}
+
+/* --- members ----------------------------------------------------------------------------------------- */
+
+static bool has_state(const struct td_report *report, enum td_side side, const char *state) {
+    return strcmp(report->run->state[side], state) == 0;
+}
+
+static bool any_is(const struct td_report *report, const char *state) {
+    return has_state(report, TD_A, state) || has_state(report, TD_B, state);
+}
+
+static void say_member(const struct td_report *report, enum td_side side, struct td_buf *out) {
+    enum td_side other = side == TD_A ? TD_B : TD_A;
+    bool full = has_state(report, side, "full");
+    if (!full && !has_state(report, side, "lost"))
+        return;
+    td_text_next(out);
+    td_buf_printf(out, "Member %c %s", side == TD_A ? 'A' : 'B', full ? "is full" : "was lost");
+    if (has_state(report, other, "ok"))
+        td_buf_printf(out, "; member %c is complete", other == TD_A ? 'A' : 'B');
+    td_buf_putc(out, '.');
+}
+
+/* --- what to do -------------------------------------------------------------------------------------- */
+
+static uint64_t unrepaired(const struct tally tally[SORTS]) {
+    uint64_t all = 0;
+    for (size_t i = 0; i < WRONGS; i++)
+        all += tally[wrongs[i].sort].count;
+    return all;
+}
+
+static void advise_members(const struct td_report *report, struct td_buf *out) {
+    if (any_is(report, "lost"))
+        td_buf_puts(out, " Look at the disk, its cable and its power, and dock the pair again.");
+    if (any_is(report, "full"))
+        td_buf_puts(out, " Make room in the collection and run again.");
+}
+
+static void advise_files(const struct td_report *report, const struct tally tally[SORTS], struct td_buf *out) {
+    const struct tally *held = &tally[SORT_HELD], *unreadable = &tally[SORT_UNREADABLE];
+    uint64_t wrong = unrepaired(tally);
+    if (tally[SORT_NO_COPY].count > 0)
+        td_buf_puts(out, " An older version may be in .twindock/history on the disks.");
+    if (held->count > 0)
+        td_buf_printf(out, " Copy %s back, or `touch` the %s if what the source holds is right, and run again.",
+                      number(held, "the good copy", "the good copies"), number(held, "file", "files"));
+    if (unreadable->count > 0)
+        td_buf_printf(out, " What was copied of %s before is kept; run again when %s can be read.",
+                      number(unreadable, "it", "them"), number(unreadable, "it", "they"));
+    if (wrong > 0 && is_command(report, "verify"))
+        td_buf_puts(out, " `twindock verify` repairs nothing; `twindock run` does.");
+    else if (wrong > 0 && unreadable->count == 0 && held->count == 0)
+        td_buf_puts(out, " Run again.");
+    if (tally[SORT_REPAIRED].count > 0 && wrong + held->count + unreadable->count + tally[SORT_NO_COPY].count == 0)
+        td_buf_puts(out, " Nothing needs to be done now; a disk on which rot is found again is not to be relied on.");
+}
+
+/* --- all of it --------------------------------------------------------------------------------------- */
+
+void td_findings_say(const struct td_report *report, struct td_buf *out) {
+    struct tally tally[SORTS];
+    TD_AUTOBUF struct td_buf said = {0};
+    count(report, tally);
+    say_member(report, TD_A, &said);
+    say_member(report, TD_B, &said);
+    if (said.len > 0)
+        advise_members(report, &said);
+    say_no_copy(report, &tally[SORT_NO_COPY], &said);
+    say_held(report, &tally[SORT_HELD], &said);
+    say_repaired(report, &tally[SORT_REPAIRED], &said);
+    say_unrepaired(report, tally, &said);
+    say_unreadable(report, &tally[SORT_UNREADABLE], &said);
+    advise_files(report, tally, &said);
+    td_buf_add(out, td_buf_text(&said), said.len);
+}
+
+void td_findings_say_altered(const struct td_report *report, struct td_buf *out) {
+    struct tally tally[SORTS];
+    count(report, tally);
+    const struct tally *found = &tally[SORT_PUT_RIGHT];
+    if (found->count == 0)
+        return;
+    td_text_next(out);
+    td_text_count(out, found->count, "copy", "copies");
+    td_buf_printf(out, " on the disks had been altered and %s made right", number(found, "was", "were"));
+    end_with_the_one(report, found, out);
+}
+
+bool td_findings_name_unrepaired(const struct td_report *report, struct td_buf *out) {
+    struct tally tally[SORTS];
+    count(report, tally);
+    for (size_t i = 0; i < WRONGS; i++) {
+        const struct tally *found = &tally[wrongs[i].sort];
+        if (found->count == 0)
+            continue;
+        if (wrongs[i].sort != SORT_ROTTEN) {
+            say_wrong(&wrongs[i], found, out);
+            return true;
+        }
+        td_buf_puts(out, "rot found");
+        say_place(found, out);
+        td_buf_puts(out, ", not repaired");
+        return true;
+    }
+    return false;
+}
