@@ -44,7 +44,7 @@ CREATE TABLE member (
     model       TEXT    NOT NULL,
     size        INTEGER NOT NULL,             -- bytes of the device
     generation  INTEGER NOT NULL,             -- on its card when it was last seen
-    last_proven INTEGER NOT NULL DEFAULT 0,   -- when its last full proof was complete: the oldest proof in it
+    last_proven INTEGER NOT NULL DEFAULT 0,   -- the oldest proof of a copy in its last full proof
     state       TEXT    NOT NULL DEFAULT '',  -- after the last run: ok, unproven, lost, full, absent
     enrolled    INTEGER NOT NULL,
     retired     INTEGER

@@ -53,25 +53,30 @@ static bool misplaced(const struct td_words *w, int s) {
 
 /* Nothing here is of any pair: perhaps there is none yet. */
 static void say_how_to_begin(const struct td_words *w) {
-    say(w, " Two new disks become a pair with `twindock format COLLECTION`.");
+    say(w,
+        " Two disks that hold a backup already are taken up with `twindock enroll COLLECTION`, two new ones become a "
+        "pair with `twindock format COLLECTION`.");
 }
 
+static const char take_it_out[] = " Take it out";
+
 /* "Take it out and put in member B of M (...).", and what else must be moved so that this ends well. */
-static void exchange(const struct td_words *w, int s) {
+static void exchange(const struct td_words *w, int s, const char *begin) {
     const struct td_pair *pair;
     int member = needed_in(w, s, &pair);
+    say(w, begin);
     if (member < 0) {
-        say(w, " Take it out and put in the two disks of one pair.");
+        say(w, " and put in the two disks of one pair.");
         say_how_to_begin(w);
         return;
     }
     if (!misplaced(w, 1 - s)) {
-        say(w, " Take it out and put in ");
+        say(w, " and put in ");
         td_words_member(w, pair, member, true, false);
         say(w, ".");
         return;
     }
-    say(w, " Take it out, move ");
+    say(w, ", move ");
     td_words_member_in(w, 1 - s, true, false);
     say(w, " from ");
     the_slot(w, 1 - s);
@@ -165,20 +170,23 @@ static void advise_duplicate(const struct td_words *w) {
 }
 
 /* The drive of a member on which the pair's filesystem can no longer be found: worth more than "foreign". */
-static void say_if_drive_is_known(const struct td_words *w, int s) {
+static bool say_if_drive_is_known(const struct td_words *w, int s) {
     const struct td_match_result *other = &w->judgement->slots[1 - s];
     if (other->pair == NULL || w->judgement->alike)
-        return;
+        return false;
     for (int i = 0; i < 2; i++) {
         if (td_drive_word(&slot_of(w, s)->identity, other->pair, i) != TD_DRIVE_SAME)
             continue;
         say(w, " Its drive is that of ");
         td_words_member(w, other->pair, i, true, false);
-        say(w, ", whose filesystem is gone or damaged.");
+        say(w, ", whose filesystem is gone or damaged. Take it out and find out why.");
+        return true;
     }
+    return false;
 }
 
-static void say_foreign(const struct td_words *w, int s) {
+/* True: with what to do about it. */
+static bool say_foreign(const struct td_words *w, int s) {
     const struct td_slot *slot = slot_of(w, s);
     say(w, "The disk in ");
     the_slot(w, s);
@@ -189,7 +197,7 @@ static void say_foreign(const struct td_words *w, int s) {
         quote(w, slot->problem);
     }
     say(w, ".");
-    say_if_drive_is_known(w, s);
+    return say_if_drive_is_known(w, s);
 }
 
 /* Nothing whatever is on it. Only such disks may be spoken of as if they could be formatted. */
@@ -199,11 +207,33 @@ static bool is_blank(const struct td_words *w, int s) {
            !slot->fs.partition_table;
 }
 
+/* Two ext4 filesystems of one UUID: made as a pair, and perhaps the last copies that there are. */
+static bool are_twins(const struct td_words *w) {
+    const struct td_filesystem *a = &slot_of(w, TD_SLOT_SOURCE)->fs, *b = &slot_of(w, TD_SLOT_DESTINATION)->fs;
+    return a->uuid[0] != '\0' && strcmp(a->uuid, b->uuid) == 0 && strcmp(a->type, "ext4") == 0 &&
+           strcmp(b->type, "ext4") == 0;
+}
+
+static void advise_twins(const struct td_words *w) {
+    say(w, "These two disks are a pair that this machine's ledger does not know: ");
+    td_describe_slot(w->seen, w->judgement, TD_SLOT_SOURCE, w->out);
+    say(w, " in the source slot and ");
+    td_describe_slot(w->seen, w->judgement, TD_SLOT_DESTINATION, w->out);
+    say(w, " in the destination slot, both with the UUID ");
+    quote(w, slot_of(w, TD_SLOT_SOURCE)->fs.uuid);
+    say(w, ". If they are the backup of a collection, take them up with `twindock enroll COLLECTION`; do not format "
+           "them.");
+}
+
 static void advise_foreign(const struct td_words *w) {
     int s = w->judgement->slot;
     if (s >= 0) {
-        say_foreign(w, s);
-        exchange(w, s);
+        if (!say_foreign(w, s))
+            exchange(w, s, take_it_out);
+        return;
+    }
+    if (are_twins(w)) {
+        advise_twins(w);
         return;
     }
     say_foreign(w, TD_SLOT_SOURCE);
@@ -217,6 +247,11 @@ static void advise_foreign(const struct td_words *w) {
     say_how_to_begin(w);
 }
 
+/* Its card could not be read, which says nothing of whose disk it is. */
+static bool is_damaged(const struct td_words *w, int s) {
+    return slot_of(w, s)->card_state == TD_CARD_BAD;
+}
+
 static void say_unknown(const struct td_words *w, int s) {
     const struct td_slot *slot = slot_of(w, s);
     const struct td_match_result *match = &w->judgement->slots[s];
@@ -225,7 +260,7 @@ static void say_unknown(const struct td_words *w, int s) {
     td_words_disk(w, s);
     say(w, " has the UUID of ");
     collection(w, match->pair);
-    say(w, " but is neither of its members: ");
+    say(w, is_damaged(w, s) ? " but cannot be recognised as one of its members: " : " but is neither of its members: ");
     say(w, match->why);
     if (slot->card_state != TD_CARD_READ && slot->problem[0] != '\0') {
         say(w, " (");
@@ -257,7 +292,9 @@ static void advise_unknown(const struct td_words *w) {
             continue;
         }
         say_unknown(w, s);
-        exchange(w, s);
+        exchange(w, s,
+                 is_damaged(w, s) ? " If it is one, it is damaged and wants mending; if not, take it out"
+                                  : take_it_out);
     }
 }
 

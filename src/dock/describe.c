@@ -115,7 +115,9 @@ void td_describe_slot(const struct td_observation *seen, const struct td_judgeme
     } else if (match->match == TD_MATCH_PAIR) {
         td_buf_puts(out, "a disk with the UUID of ");
         td_escape_text(out, match->pair->collection);
-        td_buf_puts(out, td_words_busy(&w, slot) ? ", in use" : " that is neither of its members");
+        td_buf_puts(out, td_words_busy(&w, slot)                       ? ", in use"
+                         : seen->slots[slot].card_state == TD_CARD_BAD ? " whose card cannot be read"
+                                                                       : " that is neither of its members");
         td_words_disk(&w, slot);
     } else {
         const char *serial = td_words_serial(&w, match->pair, match->member);

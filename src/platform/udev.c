@@ -33,14 +33,24 @@ static int last_errno(void) {
     return errno > 0 ? errno : EIO;
 }
 
+/* udev knows some places by two names, and makes a link in /dev/disk/by-path for each: either will do. */
+static bool has_place(struct udev_device *device, const char *id_path) {
+    static const char *const names[] = {"ID_PATH", "ID_PATH_ATA_COMPAT", "ID_PATH_WITH_USB_REVISION"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *path = udev_device_get_property_value(device, names[i]);
+        if (path && strcmp(path, id_path) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* The number of the whole disk at a syspath if it really has this ID_PATH (the match below is a glob). */
 static dev_t disk_at(struct udev *udev, const char *syspath, const char *id_path) {
     AUTO(free_device) struct udev_device *device = udev_device_new_from_syspath(udev, syspath);
     if (!device)
         return 0; /* pulled out meanwhile */
     const char *type = udev_device_get_devtype(device);
-    const char *path = udev_device_get_property_value(device, "ID_PATH");
-    if (!type || strcmp(type, "disk") != 0 || !path || strcmp(path, id_path) != 0)
+    if (!type || strcmp(type, "disk") != 0 || !has_place(device, id_path))
         return 0;
     return udev_device_get_devnum(device);
 }

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define WIDTH 79
+
 /* --- flags and reasons ------------------------------------------------------------------------------- */
 
 static void say_running(const struct td_info_state *state, struct td_buf *out) {
@@ -172,8 +174,11 @@ static void print_row(const struct td_info_row *row, struct widths widths, struc
 
 void td_info_print(struct td_info_row *rows, size_t count, struct td_buf *out) {
     if (count == 0) {
-        td_buf_puts(out, "No pair is enrolled yet. Put two disks into the dock and begin with `twindock format "
-                         "COLLECTION`.\n");
+        td_text_wrap(
+            out,
+            "No pair is enrolled yet. Put two disks into the dock. New ones become a pair with `twindock format "
+            "COLLECTION`; two that hold a backup already are taken up with `twindock enroll COLLECTION`.",
+            WIDTH, "");
         return;
     }
     sort_rows(rows, count);

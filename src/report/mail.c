@@ -75,6 +75,8 @@ static void add_prose(struct td_buf *out, const char *text) {
 
 /* What else a person should know; NULL where the sentence says all of it. */
 static const char *advice_for(const struct td_run *run) {
+    if (run->result == TD_RESULT_REFUSED && (run->verdict == TD_BRAKE || run->verdict == TD_SOURCE_MISSING))
+        return "Nothing was written to any disk.";
     if (run->result == TD_RESULT_REFUSED)
         return "Nothing was written to any disk. When the dock is as it should be, the next run starts when a disk is "
                "inserted, at the nightly hour, or by `twindock run`.";

@@ -136,25 +136,26 @@ void td_report_sentence(const struct td_report *report, struct td_buf *out) {
 
 /* ", 3 copied (1.2M)" and the like; nothing for 0. */
 static void say_count(uint64_t n, const char *what, uint64_t bytes, struct td_buf *out) {
-    char size[TD_SIZE_MAX];
     if (n == 0)
         return;
     td_buf_printf(out, ", %" PRIu64 " %s", n, what);
     if (bytes > 0) {
-        td_format_size(size, bytes);
-        td_buf_printf(out, " (%s)", size);
+        td_buf_puts(out, " (");
+        td_text_size(out, bytes);
+        td_buf_putc(out, ')');
     }
 }
 
 /* "M: 1234 files (2.1G), 3 copied (1.2M), 1 renamed, 2468 copies proven (4.2G) in 2 min." */
 static void say_counts(const struct td_run *run, struct td_buf *out) {
     const struct td_counts *counts = &run->counts;
-    char size[TD_SIZE_MAX], span[32];
+    char span[32];
     if (run->collection[0] != '\0')
         td_buf_printf(out, "%s: ", run->collection);
-    td_format_size(size, counts->bytes);
     td_text_count(out, counts->files, "file", "files");
-    td_buf_printf(out, " (%s)", size);
+    td_buf_puts(out, " (");
+    td_text_size(out, counts->bytes);
+    td_buf_putc(out, ')');
     say_count(counts->copied, "copied", counts->copied_bytes, out);
     say_count(counts->renamed, "renamed", 0, out);
     say_count(counts->deleted, "deleted", 0, out);

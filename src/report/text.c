@@ -1,5 +1,6 @@
 #include "twindock/report/text.h"
 
+#include "twindock/base/clock.h"
 #include "twindock/base/escape.h"
 
 #include <inttypes.h>
@@ -31,6 +32,14 @@ void td_text_next(struct td_buf *out) {
 
 void td_text_count(struct td_buf *out, uint64_t n, const char *one, const char *many) {
     td_buf_printf(out, "%" PRIu64 " %s", n, n == 1 ? one : many);
+}
+
+void td_text_size(struct td_buf *out, uint64_t bytes) {
+    char size[TD_SIZE_MAX];
+    td_format_size(size, bytes);
+    td_buf_puts(out, size);
+    if (bytes < 1024)
+        td_buf_puts(out, bytes == 1 ? " byte" : " bytes");
 }
 
 void td_text_path(struct td_buf *out, const char *collection, const char *path) {

@@ -84,7 +84,7 @@ static void connect_members(struct td_backup *backup) {
 static int64_t choose_cycle(const struct td_backup *backup) {
     int64_t open = backup->pair->cycle, began = 0;
     bool recent = open != 0 && td_ledger_run_started(backup->ledger, open, &began, NULL) == 0 &&
-                  backup->run.started - began <= backup->collection->prove_within;
+                  began <= backup->run.started && backup->run.started - began <= backup->collection->prove_within;
     return recent ? open : backup->run.id;
 }
 
@@ -321,6 +321,10 @@ static void name_result(struct td_backup *backup, int rc) {
         run->exit = TD_EXIT_INTERNAL;
     } else if (run->exit == TD_EXIT_MEMBER_LOST) {
         run->result = TD_RESULT_FAILED;
+    } else if (engine->left_to_copy > 0) {
+        run->result = TD_RESULT_INTERRUPTED;
+        run->exit = td_exit_worse(run->exit, TD_EXIT_UNREADABLE);
+        td_backup_out_of_time(backup);
     } else {
         run->result = engine->late ? TD_RESULT_DONE_UNPROVEN : TD_RESULT_DONE;
     }

@@ -76,6 +76,14 @@ void td_backup_explain_loss(struct td_backup *backup) {
         td_backup_reason(&backup->run, text.data);
 }
 
+void td_backup_out_of_time(struct td_backup *backup) {
+    TD_AUTOBUF struct td_buf text = {0};
+    uint64_t left = backup->engine.left_to_copy;
+    td_buf_printf(&text, "finish_by came before all was copied: %" PRIu64 " file%s left. The next run goes on with %s.", left,
+                  left == 1 ? " is" : "s are", left == 1 ? "it" : "them");
+    td_backup_reason(&backup->run, text.data);
+}
+
 static const char *safe_sentence(const struct td_backup *backup) {
     bool a = td_docking_slot(&backup->docking, TD_A) != NULL, b = td_docking_slot(&backup->docking, TD_B) != NULL;
     if (backup->run.result == TD_RESULT_REFUSED || backup->dry_run)

@@ -47,9 +47,11 @@ int td_engine_write(struct td_engine *engine, struct td_error *err) {
 static int note_progress(struct td_engine *engine, int64_t now, struct td_error *err) {
     if (engine->progress != NULL)
         td_progress_show(engine->progress, &engine->shown, now);
-    if (engine->run == 0 || now - engine->last_note_ns < NOTE_EVERY_NS)
+    bool new_phase = engine->noted_phase != engine->phase;
+    if (engine->run == 0 || (now - engine->last_note_ns < NOTE_EVERY_NS && !new_phase))
         return 0;
     engine->last_note_ns = now;
+    engine->noted_phase = engine->phase;
     return td_ledger_run_progress(engine->ledger, engine->run, engine->phase, engine->shown.done, engine->shown.all,
                                   err);
 }

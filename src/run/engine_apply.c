@@ -179,12 +179,21 @@ static int submit(struct td_engine *engine, const struct td_work_op *work, struc
     return 0;
 }
 
+/* A copy is begun only when it would end, written and read back, before the run has to. */
+static bool out_of_time(struct td_engine *engine, const struct td_work_op *op) {
+    if (op->action != TD_ACT_COPY || !td_stop_late(engine->stop, (int64_t)(2 * op->size / TD_SLOW_RATE) + 1))
+        return false;
+    engine->late = true;
+    engine->left_to_copy++;
+    return true;
+}
+
 static int run_action(struct td_engine *engine, enum td_action action, struct td_error *err) {
     struct td_cursor *cursor = NULL;
     struct td_work_op op;
     int rc = td_work_ops(engine->ledger, action, &cursor, err);
     while (rc == 0 && td_engine_members(engine) != 0 && (rc = td_work_next_op(cursor, &op, err)) > 0) {
-        rc = td_stop_asked(engine->stop) ? -ECANCELED : submit(engine, &op, err);
+        rc = td_stop_asked(engine->stop) ? -ECANCELED : out_of_time(engine, &op) ? 0 : submit(engine, &op, err);
         engine->shown.done += op.size * (uint64_t)count_sides(op.members);
         notice_losses(engine);
         if (rc == 0)
@@ -266,7 +275,10 @@ int td_engine_run_ops(struct td_engine *engine, struct td_error *err) {
     for (size_t i = 0; i < sizeof order / sizeof *order && rc == 0; i++) {
         if (order[i] == TD_ACT_DELETE)
             rc = prepare_deletions(engine, err);
-        if (rc == 0 && (order[i] != TD_ACT_DELETE || !engine->hold_deletions))
+        bool waits = order[i] == TD_ACT_DELETE && engine->hold_deletions;
+        if (engine->left_to_copy > 0) /* links and deletions follow their content, in the next run */
+            waits = waits || order[i] == TD_ACT_LINK || order[i] == TD_ACT_DELETE;
+        if (rc == 0 && !waits)
             rc = run_action(engine, order[i], err);
     }
     td_engine_targets_stop(engine, rc != 0 && rc != -ECANCELED);

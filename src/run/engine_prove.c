@@ -8,7 +8,6 @@
 #include <string.h>
 
 enum attempt { FIRST_READ, SECOND_READ };
-#define SLOW_RATE (50LL << 20) /* bytes a second that a disk certainly reaches: for "would not end by then" */
 
 /* A path to be read again from the medium before a copy is called rotten. */
 struct again {
@@ -248,7 +247,7 @@ static int feed(struct td_engine *engine, int side, struct td_error *err) {
             proof->waiting[side] = rc > 0;
             continue;
         }
-        if (td_stop_late(engine->stop, (int64_t)proof->job[side].size / SLOW_RATE + 1)) {
+        if (td_stop_late(engine->stop, (int64_t)proof->job[side].size / TD_SLOW_RATE + 1)) {
             engine->late = true;
             proof->ended[side] = true;
             proof->waiting[side] = false;

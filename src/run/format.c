@@ -1,7 +1,9 @@
 /* `format`: make new twins of the two disks in the dock. The one command that destroys on purpose. */
 #include "twindock/base/cleanup.h"
 #include "twindock/config/config.h"
+#include "twindock/dock/card.h"
 #include "twindock/platform/ext4.h"
+#include "twindock/platform/mount.h"
 #include "twindock/run/enrolling.h"
 
 #include <errno.h>
@@ -36,6 +38,28 @@ static int check_disks(const struct td_docking *docking, bool erase, struct td_e
                          slot->disk.node, td_slot_names[i]);
             return TD_EXIT_REFUSED;
         }
+    }
+    return 0;
+}
+
+/* A disk that carries a card is a backup, whether this machine's ledger knows it or not: a lost ledger must not end in two
+ * empty disks. Whoever means it takes the filesystem away by hand first. */
+static int refuse_members(const struct td_docking *docking, struct td_error *err) {
+    for (int i = 0; i < TD_SLOTS; i++) {
+        const struct td_slot *slot = &docking->seen.slots[i];
+        struct td_error ignored = {0};
+        struct td_card card;
+        if (!slot->super_read)
+            continue;
+        TD_AUTOCLOSE int root = td_mount_ext4(&slot->fs.device, true, &ignored);
+        if (root < 0 || td_card_read(root, &card, &ignored) != 0)
+            continue;
+        td_fail_text(err, EEXIST,
+                     "The %s slot holds member %c of %s, a backup made by twindock on %s. It is not formatted: `twindock "
+                     "enroll %s` takes the pair into this machine's ledger. If it is really to be given up, wipe it "
+                     "first: wipefs -a %s",
+                     td_slot_names[i], card.member, card.collection, card.host, card.collection, slot->fs.device.node);
+        return TD_EXIT_REFUSED;
     }
     return 0;
 }
@@ -109,6 +133,8 @@ int td_command_format(const struct td_app *app, const struct td_format_request *
     }
     if (rc == 0)
         rc = check_disks(&docking, request->erase, err);
+    if (rc == 0)
+        rc = refuse_members(&docking, err);
     if (rc == 0 && !agreed(request, &docking)) {
         td_fail_text(err, ECANCELED, "Not confirmed; nothing was written.");
         rc = TD_EXIT_REFUSED;

@@ -35,7 +35,10 @@ struct syncing {
 
 static int open_tree(const char *path, struct td_error *err) {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd >= 0 ? fd : td_fail(err, errno, "cannot open the directory %s", path);
+    if (fd >= 0)
+        return fd;
+    td_fail(err, errno, "cannot open the directory %s", path);
+    return -EINVAL; /* what was typed is wrong */
 }
 
 static bool same_directory(const struct stat *a, const struct stat *b) {

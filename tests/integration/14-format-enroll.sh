@@ -196,4 +196,17 @@ matches "it is told" 'big.bin' "$(json noted) $(json repaired)"
 undock
 check "A is the source" same_tree "$A"
 check "B is the source" same_tree "$B"
+# --- a lost ledger must not end in two empty disks ---------------------------------------------------------------
+new_pair 64M
+undock
+before=$(sums "$A" "$B")
+rm -rf "$T/ledger"
+dock "$A" "$B"
+td_is 2 "the ledger is lost: format --erase of a backup is refused" format M --yes --erase
+matches "the ledger is lost: the sentence names the member and enroll" 'member A of M.*twindock enroll M' "$(cat "$ERR")"
+undock
+equal "the ledger is lost: nothing was written" "$before" "$(sums "$A" "$B")"
+dock "$A" "$B"
+td_is 0 "the ledger is lost: enroll takes the pair in" enroll M
+
 finish

@@ -142,19 +142,20 @@ static void test_duplicate(void **state) {
     member(1, 0, 0);
     assert_advice(TD_DUPLICATE_IDENTITY,
                   "Both disks say that they are member A of M (WD-WCC4M7). One of them is a copy: "
-                  "take it out and put in member B (WD-WCC4N0).");
+                  "take it out and put in member B (WD-WCC4N0), A in the source slot and B in the destination slot.");
     disk(0, "ext4", UUID_M, "", "LIAR");
     disk(1, "ext4", UUID_M, "", "LIAR");
     assert_advice(
         TD_DUPLICATE_IDENTITY,
         "Both disks have the UUID of M and report the same serial, and neither has a card that tells which it "
-        "is. Take both out and put in member A (WD-WCC4M7) and member B (WD-WCC4N0).");
+        "is. Take both out and put in member A (WD-WCC4M7) and member B (WD-WCC4N0), A in the "
+        "source slot and B in the destination slot.");
     forget_serials();
     member(0, 0, 1);
     member(1, 0, 1);
     assert_advice(TD_DUPLICATE_IDENTITY,
                   "Both disks say that they are member B of M. One of them is a copy: take it out "
-                  "and put in member A.");
+                  "and put in member A, A in the source slot and B in the destination slot.");
 }
 
 static void test_foreign(void **state) {
@@ -167,14 +168,25 @@ static void test_foreign(void **state) {
                                    "(WD-WCC4N0).");
     disk(0, "", "", "", NULL);
     disk(1, "vfat", "1234-5678", "", NULL)->disk.size = 0;
+    assert_advice(
+        TD_FOREIGN_DISK,
+        "The disk in the source slot belongs to no enrolled pair: it is a disk without a known "
+        "filesystem (1.9T). The disk in the destination slot belongs to no enrolled pair: it "
+        "is a vfat disk. Put in the two disks of one pair. Two disks that hold a backup already are taken up with "
+        "`twindock enroll COLLECTION`, two new ones become a pair with `twindock format COLLECTION`.");
+    disk(1, "", "", "", NULL);
     assert_advice(TD_FOREIGN_DISK,
                   "The disk in the source slot belongs to no enrolled pair: it is a disk without a known "
                   "filesystem (1.9T). The disk in the destination slot belongs to no enrolled pair: it "
-                  "is a vfat disk. Put in the two disks of one pair.");
+                  "is a disk without a known filesystem (1.9T). Put in the two disks of one pair, or make these two a "
+                  "pair with `twindock format COLLECTION`.");
     seen.slots[1] = (struct td_slot){0};
-    assert_advice(TD_FOREIGN_DISK,
-                  "The disk in the source slot belongs to no enrolled pair: it is a disk without a known "
-                  "filesystem (1.9T). Take it out and put in a disk of an enrolled pair.");
+    assert_advice(
+        TD_FOREIGN_DISK,
+        "The disk in the source slot belongs to no enrolled pair: it is a disk without a known "
+        "filesystem (1.9T). Take it out and put in the two disks of one pair. Two disks that hold a backup already "
+        "are taken up with `twindock enroll COLLECTION`, two new ones become a pair with `twindock format "
+        "COLLECTION`.");
     seen.slots[0].fs.partition_table = true;
     assert_slot(0, "a partitioned disk without a known filesystem (1.9T)");
     seen.slots[0].fs.ambivalent = true;
@@ -189,7 +201,36 @@ static void test_foreign_that_says_more(void **state) {
         TD_FOREIGN_DISK,
         "The disk in the destination slot belongs to no enrolled pair: it is a disk that cannot be read (1.9T, "
         "serial WD-WCC4N0): cannot read /dev/sdc: Input/output error. Its drive is that of member B of M "
-        "(WD-WCC4N0), whose filesystem is gone or damaged. Take it out and put in member B of M (WD-WCC4N0).");
+        "(WD-WCC4N0), whose filesystem is gone or damaged. Take it out and find out why.");
+}
+
+/* The ledger is lost: the one thing that must not be said is how to format. */
+static void test_foreign_twins(void **state) {
+    (void)state;
+    disk(0, "ext4", "5b0b1b2e-0000-4000-8000-000000000001", "S-A", NULL);
+    disk(1, "ext4", "5b0b1b2e-0000-4000-8000-000000000001", "S-B", NULL);
+    assert_advice(TD_FOREIGN_DISK,
+                  "These two disks are a pair that this machine's ledger does not know: an ext4 disk labelled "
+                  "\"S-A\" (1.9T) in the source slot and an ext4 disk labelled \"S-B\" (1.9T) in the destination slot, "
+                  "both with the UUID 5b0b1b2e-0000-4000-8000-000000000001. If they are the backup of a collection, "
+                  "take them up with `twindock enroll COLLECTION`; do not format them.");
+}
+
+/* Who puts the missing disk where the wrong one was would have to come again: the disks would be swapped. */
+static void test_exchange_beside_a_misplaced_member(void **state) {
+    (void)state;
+    disk(0, "", "", "", NULL);
+    member(1, 0, 0);
+    assert_advice(TD_FOREIGN_DISK,
+                  "The disk in the source slot belongs to no enrolled pair: it is a disk without a known filesystem "
+                  "(1.9T). Take it out, move member A of M (WD-WCC4M7) from the destination slot to the source slot, "
+                  "and put member B (WD-WCC4N0) into the destination slot.");
+    member(0, 0, 1);
+    disk(1, "ext4", UUID_M, "M-A", "X1");
+    assert_advice(TD_UNKNOWN_MEMBER,
+                  "The disk in the destination slot (1.9T, serial X1) has the UUID of M but is neither of its members: "
+                  "it has no card. Take it out, move member B of M (WD-WCC4N0) from the source slot to the destination "
+                  "slot, and put member A (WD-WCC4M7) into the source slot.");
 }
 
 static void test_unknown(void **state) {
@@ -210,9 +251,10 @@ static void test_unknown(void **state) {
     slot->card_state = TD_CARD_BAD;
     PUT(slot->problem, "the card is no JSON");
     assert_advice(TD_UNKNOWN_MEMBER,
-                  "The disk in the source slot (1.9T, serial WD-WCC4M7) has the UUID of M but is "
-                  "neither of its members: its card cannot be read (the card is no JSON). Take it out "
-                  "and put in member A of M (WD-WCC4M7).");
+                  "The disk in the source slot (1.9T, serial WD-WCC4M7) has the UUID of M but "
+                  "cannot be recognised as one of its members: its card cannot be read (the card is no JSON). If it is "
+                  "one, it is damaged and wants mending; if not, take it out and put in member A of M (WD-WCC4M7).");
+    assert_slot(0, "a disk with the UUID of M whose card cannot be read (1.9T, serial WD-WCC4M7)");
     slot->card_state = TD_CARD_UNREAD;
     PUT(slot->problem, "cannot mount /dev/sdb: /dev/sdb is in use by something else (mounted, perhaps)");
     assert_advice(TD_UNKNOWN_MEMBER, "The disk in the source slot (1.9T, serial WD-WCC4M7) has the UUID of M, but "
@@ -234,9 +276,9 @@ static void test_mixed(void **state) {
     member(1, 1, 1);
     assert_advice(TD_MIXED_PAIRS,
                   "These are disks of two pairs: member A of M (WD-WCC4M7) is in the source slot and "
-                  "member B of Tb (ST-4TB) in the destination slot. Keep one of them and exchange the "
-                  "other: member B of M (WD-WCC4N0) belongs with member A of M, member A of Tb (ST-4TA) "
-                  "belongs with member B of Tb.");
+                  "member B of Tb (ST-4TB) in the destination slot. Take one of them out and put in "
+                  "the other disk of the one that stays, A in the source slot and B in the destination slot. For M "
+                  "that is member B (WD-WCC4N0), for Tb member A (ST-4TA).");
 }
 
 static void test_missing(void **state) {
@@ -425,6 +467,8 @@ int main(void) {
         cmocka_unit_test_setup(test_duplicate, setup),
         cmocka_unit_test_setup(test_foreign, setup),
         cmocka_unit_test_setup(test_foreign_that_says_more, setup),
+        cmocka_unit_test_setup(test_foreign_twins, setup),
+        cmocka_unit_test_setup(test_exchange_beside_a_misplaced_member, setup),
         cmocka_unit_test_setup(test_unknown, setup),
         cmocka_unit_test_setup(test_mixed, setup),
         cmocka_unit_test_setup(test_missing, setup),

@@ -60,15 +60,16 @@ static void test_done(void **state) {
     struct td_run run = make_run();
     struct td_report report = {.run = &run, .safe = "Safe to remove."};
     assert_report(&report, 20,
-                  "M: 1234 files (2.0K), 3 copied (1.0K), 1 renamed, 2 deleted, 4 with new attributes, 2468 copies "
-                  "proven (4.0K), in 2 h 5 min.\n"
-                  "M is backed up on both disks and proven. Safe to remove.\n");
+                  "M: 1234 files (2.0K), 3 copied (1.0K), 1 renamed, 2 deleted, 4 with new\n"
+                  "  attributes, 2468 copies proven (4.0K), in 2 h 5 min.\n"
+                  "M is backed up on both disks and proven.\n"
+                  "Safe to remove.\n");
     run.counts = (struct td_counts){.files = 1, .bytes = 5, .proven = 1, .proven_bytes = 5};
     run.ended = run.started;
     run.after_interrupted = true;
     report.safe = NULL;
     assert_report(&report, 20,
-                  "M: 1 file (5), 1 copy proven (5).\n"
+                  "M: 1 file (5 bytes), 1 copy proven (5 bytes).\n"
                   "The run before this one was cut off; this one went on from there.\n"
                   "M is backed up on both disks and proven.\n");
 }
@@ -117,7 +118,8 @@ static void test_refused(void **state) {
     run.exit = TD_EXIT_REFUSED;
     run.verdict = TD_SWAPPED;
     run.reason = reason;
-    assert_report(&report, 20, "M refused: swapped. Member B (WD-WCC4N0) is in the source slot. Swap the two disks.\n");
+    assert_report(&report, 20,
+                  "M refused: swapped. Member B (WD-WCC4N0) is in the source slot. Swap the two\n  disks.\n");
     run.collection[0] = '\0';
     run.verdict = TD_EMPTY;
     run.reason = NULL;
@@ -137,11 +139,11 @@ static void test_one_rotted_file(void **state) {
     run.counts = (struct td_counts){.files = 2, .bytes = 9, .repaired = 1};
     run.ended = run.started;
     assert_report(&report, 20,
-                  "M: 2 files (9).\n"
+                  "M: 2 files (9 bytes).\n"
                   "  M/photos/x.jpg: had rotted on member B and was repaired\n"
-                  "1 file on member B had rotted and was repaired from the source: M/photos/x.jpg\n");
-    snprintf(run.command, sizeof run.command, "verify");
-    assert_sentence(&report, "1 file on member B had rotted and was repaired: M/photos/x.jpg");
+                  "1 file on member B had rotted and was repaired from the source\n"
+                  "  (M/photos/x.jpg). Nothing needs to be done now; a disk on which rot is found\n"
+                  "  again is not to be relied on.\n");
 }
 
 static void test_several_findings(void **state) {
@@ -161,19 +163,88 @@ static void test_several_findings(void **state) {
     run.counts = (struct td_counts){.files = 7, .bytes = 7, .repaired = 2, .held = 1, .unreadable = 3, .noted = 1};
     run.ended = run.started;
     set_state(&run, "ok", "lost");
-    assert_report(
-        &report, 6,
-        "M: 7 files (7).\n"
-        "  M/a: had rotted on member A and was repaired\n"
-        "  M/b: could not be read on member B and was written anew (Input/output error)\n"
-        "  M/c: has rotted in the source; the disks keep the good copy\n"
-        "  M/d: kept changing while it was read in the source\n"
-        "  M/e: could not be read in the source (Input/output error)\n"
-        "  M/f: has no good copy left\n"
-        "  and 1 more\n"
-        "Member B was lost; member A is complete. 1 file has no good copy left: M/f. 1 file in the source has "
-        "rotted and was not copied; the disks keep the good copy: M/c. 2 files had rotted on the disks and "
-        "were repaired. 2 files could not be read or copied\n");
+    assert_report(&report, 6,
+                  "M: 7 files (7 bytes).\n"
+                  "  M/a: had rotted on member A and was repaired\n"
+                  "  M/b: could not be read on member B and was written anew (Input/output error)\n"
+                  "  M/c: has rotted in the source; the disks keep the good copy\n"
+                  "  M/d: kept changing while it was read in the source\n"
+                  "  M/e: could not be read in the source (Input/output error)\n"
+                  "  M/f: has no good copy left\n"
+                  "  and 1 more\n"
+                  "Member B was lost; member A is complete. Look at the disk, its cable and its\n"
+                  "  power, and dock the pair again. 1 file has no good copy left (M/f). 1 file in\n"
+                  "  the source has rotted and was not copied; the disks keep the good copy (M/c).\n"
+                  "  2 files on the disks had rotted and were repaired. 2 files could not be read\n"
+                  "  or copied. An older version may be in .twindock/history on the disks. Copy\n"
+                  "  the good copy back, or `touch` the file if what the source holds is right,\n"
+                  "  and run again. What was copied of them before is kept; run again when they\n"
+                  "  can be read.\n");
+}
+
+/* verify finds and repairs nothing: what it says must not sound like either. */
+static void test_verify_with_findings(void **state) {
+    (void)state;
+    struct td_run run = make_run();
+    const struct td_incident incidents[] = {
+        {TD_INCIDENT_UNREADABLE, TD_CAUSE_BACKUP_ROT, "a", 'B', NULL},
+        {TD_INCIDENT_UNREADABLE, TD_CAUSE_BACKUP_ROT, "b", 'B', NULL},
+        {TD_INCIDENT_UNREADABLE, TD_CAUSE_READ_ERROR, "album 2/gone", 'B', "No such file or directory"},
+        {TD_INCIDENT_UNREADABLE, TD_CAUSE_READ_ERROR, "d", 'A', "Input/output error"},
+        {TD_INCIDENT_UNREADABLE, TD_CAUSE_ALTERED, "e", 'A', NULL},
+    };
+    struct td_report report = {.run = &run, .incidents = incidents, .incident_count = 5};
+    snprintf(run.command, sizeof run.command, "verify");
+    run.exit = TD_EXIT_ROT;
+    run.counts = (struct td_counts){.unreadable = 5};
+    assert_report(&report, 20,
+                  "  M/a: has rotted on member B and was not repaired\n"
+                  "  M/b: has rotted on member B and was not repaired\n"
+                  "  M/album 2/gone: is missing on member B\n"
+                  "  M/d: could not be read on member A (Input/output error)\n"
+                  "  M/e: was altered on member A and was not made right\n"
+                  "2 files have rotted on member B. 1 file could not be read on member A (M/d). 1\n"
+                  "  file is missing on member B (M/album 2/gone). 1 file was altered on member A\n"
+                  "  (M/e). `twindock verify` repairs nothing; `twindock run` does.\n");
+    report.incidents = &incidents[2];
+    report.incident_count = run.counts.unreadable = 1;
+    assert_sentence(&report, "1 file is missing on member B (M/album 2/gone). `twindock verify` repairs nothing; "
+                             "`twindock run` does.");
+    snprintf(run.command, sizeof run.command, "run");
+    assert_sentence(&report, "1 file is missing on member B and was not repaired (M/album 2/gone). Run again.");
+}
+
+/* A member that was away is behind: verify says so, and calls it neither proven nor rotten. */
+static void test_verify_of_a_member_behind(void **state) {
+    (void)state;
+    struct td_run run = make_run();
+    struct td_report report = {.run = &run};
+    snprintf(run.command, sizeof run.command, "verify");
+    set_state(&run, "ok", "unproven");
+    run.counts.left = 1;
+    assert_sentence(&report, "M was read in full; member A is proven. 1 copy on member B is not proven; `twindock run` "
+                             "puts that right.");
+    set_state(&run, "unproven", "unproven");
+    run.counts.left = 4;
+    assert_sentence(&report, "M was read in full. 4 copies are not proven; `twindock run` puts that right.");
+}
+
+/* Whatever a file is called, no line of the report begins with its words, and its name is not broken. */
+static void test_names_are_not_broken(void **state) {
+    (void)state;
+    struct td_run run = make_run();
+    struct td_incident incident = {TD_INCIDENT_UNREADABLE, TD_CAUSE_CHANGING,
+                                   "a file with a very long name Both disks are safe to remove. indeed.txt", 0, NULL};
+    char reason[] = "1 file (M/a file with a very long name Both disks are safe to remove. indeed.txt) is odd.";
+    struct td_report report = {.run = &run, .incidents = &incident, .incident_count = 1};
+    run.exit = TD_EXIT_UNREADABLE;
+    run.counts = (struct td_counts){.unreadable = 1};
+    run.reason = reason;
+    assert_report(&report, 0,
+                  "  1 more\n"
+                  "1 file\n"
+                  "  (M/a file with a very long name Both disks are safe to remove. indeed.txt) is\n"
+                  "  odd.\n");
 }
 
 static void test_incidents_left_out_are_counted(void **state) {
@@ -183,12 +254,16 @@ static void test_incidents_left_out_are_counted(void **state) {
     struct td_report report = {.run = &run, .incidents = &incident, .incident_count = 1};
     run.exit = TD_EXIT_ROT;
     run.counts.repaired = 500;
-    assert_sentence(&report, "500 files on member A had rotted and were repaired from the source");
+    assert_sentence(&report,
+                    "500 files on member A had rotted and were repaired from the source. Nothing needs to be done now; "
+                    "a disk on which rot is found again is not to be relied on.");
     TD_AUTOBUF struct td_buf list = {0};
     td_report_list(&report, 20, &list);
     assert_string_equal(td_buf_text(&list), "  M/x: had rotted on member A and was repaired\n  and 499 more\n");
     report.incident_count = 0;
-    assert_sentence(&report, "500 files had rotted on the disks and were repaired from the source");
+    assert_sentence(
+        &report, "500 files on the disks had rotted and were repaired from the source. Nothing needs to be done now; "
+                 "a disk on which rot is found again is not to be relied on.");
 }
 
 static void test_altered_copies_do_not_hide_success(void **state) {
@@ -199,7 +274,7 @@ static void test_altered_copies_do_not_hide_success(void **state) {
     run.counts.repaired = 1;
     assert_sentence(&report,
                     "M is backed up on both disks and proven. 1 copy on the disks had been altered and was made "
-                    "right: M/x");
+                    "right (M/x).");
 }
 
 static void test_failures(void **state) {
@@ -208,14 +283,27 @@ static void test_failures(void **state) {
     struct td_report report = {.run = &run};
     run.result = TD_RESULT_FAILED;
     run.exit = TD_EXIT_INTERNAL;
-    assert_sentence(&report, "The run ended with exit code 6: internal error");
+    assert_sentence(&report, "The run ended with exit code 6: internal error.");
     run.exit = TD_EXIT_SIGNAL + 15;
-    assert_sentence(&report, "The run was ended by signal 15; what was done is kept. Run it again.");
+    assert_sentence(&report, "The run was stopped (told to end); what was done is kept. Run it again.");
+    run.exit = TD_EXIT_SIGNAL + 2;
+    run.counts.left = 1;
+    assert_sentence(&report,
+                    "The run was stopped (Ctrl-C); what was done is kept. 1 copy is left to prove. Run it again.");
+    run.exit = TD_EXIT_SIGNAL + 1;
+    run.counts.left = 23;
+    assert_sentence(&report, "The run was stopped (the terminal went away); what was done is kept. 23 copies are left "
+                             "to prove. Run it again.");
+    snprintf(run.command, sizeof run.command, "verify");
+    assert_sentence(&report,
+                    "`twindock verify` was stopped (the terminal went away); not everything was read. Run it again.");
     run.exit = TD_EXIT_MEMBER_LOST;
     set_state(&run, "full", "ok");
-    assert_sentence(&report, "Member A is full; member B is complete");
+    assert_sentence(&report, "Member A is full; member B is complete. Make room in the collection and run again.");
     set_state(&run, "lost", "lost");
-    assert_sentence(&report, "Member A was lost. Member B was lost");
+    assert_sentence(&report,
+                    "Member A was lost. Member B was lost. Look at the disk, its cable and its power, and dock the "
+                    "pair again.");
     char reason[] = "member A was lost: reading a\nb\x1b[2J";
     run.reason = reason;
     assert_sentence(&report, "member A was lost: reading a\\x0ab\\x1b[2J");
@@ -224,18 +312,20 @@ static void test_failures(void **state) {
 static void test_names_are_escaped(void **state) {
     (void)state;
     struct td_run run = make_run();
-    struct td_incident incident = {TD_INCIDENT_UNREADABLE, TD_CAUSE_READ_ERROR, "a\nb\r\x1b[31m\x9b\\\xe2\x80\xae", 'B',
+    struct td_incident incident = {TD_INCIDENT_UNREADABLE, TD_CAUSE_READ_ERROR, "a\nb\r\x1b[31m\x9b\\\xe2\x80\xae", 0,
                                    "x\ny"};
     struct td_report report = {.run = &run, .incidents = &incident, .incident_count = 1};
     run.exit = TD_EXIT_UNREADABLE;
     run.counts = (struct td_counts){.files = 1, .bytes = 1, .unreadable = 1};
     run.ended = run.started;
     assert_report(&report, 20,
-                  "M: 1 file (1).\n"
-                  "  M/a\\x0ab\\x0d\\x1b[31m\\x9b\\\\\\xe2\\x80\\xae: could not be read on member B (x\\x0ay)\n"
-                  "1 file could not be read or copied: M/a\\x0ab\\x0d\\x1b[31m\\x9b\\\\\\xe2\\x80\\xae\n");
+                  "M: 1 file (1 byte).\n"
+                  "  M/a\\x0ab\\x0d\\x1b[31m\\x9b\\\\\\xe2\\x80\\xae: could not be read in the source (x\\x0ay)\n"
+                  "1 file could not be read or copied (M/a\\x0ab\\x0d\\x1b[31m\\x9b\\\\\\xe2\\x80\\xae).\n"
+                  "  What was copied of it before is kept; run again when it can be read.\n");
     run.collection[0] = '\0';
-    assert_sentence(&report, "1 file could not be read or copied: a\\x0ab\\x0d\\x1b[31m\\x9b\\\\\\xe2\\x80\\xae");
+    assert_sentence(&report, "1 file could not be read or copied (a\\x0ab\\x0d\\x1b[31m\\x9b\\\\\\xe2\\x80\\xae). What "
+                             "was copied of it before is kept; run again when it can be read.");
 }
 
 /* A sentence that was made here and stored as the reason reads the same when it is printed again. */
@@ -401,7 +491,8 @@ static void test_check_print(void **state) {
                         "dock server (individual): M, pair " PAIR "\n"
                         "  source       /dev/sdc  member B of M (serial WD-1), identity: ata, generation 12\n"
                         "  destination  empty\n"
-                        "swapped. Member B (WD-1) is in the source slot. Swap the two disks.\n"
+                        "swapped.\n"
+                        "Member B (WD-1) is in the source slot. Swap the two disks.\n"
                         "\n"
                         "dock shelf (mirror)\n"
                         "  source       empty\n"
@@ -468,6 +559,9 @@ int main(void) {
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_one_rotted_file),
         cmocka_unit_test(test_several_findings),
+        cmocka_unit_test(test_verify_with_findings),
+        cmocka_unit_test(test_verify_of_a_member_behind),
+        cmocka_unit_test(test_names_are_not_broken),
         cmocka_unit_test(test_incidents_left_out_are_counted),
         cmocka_unit_test(test_altered_copies_do_not_hide_success),
         cmocka_unit_test(test_failures),

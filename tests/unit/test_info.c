@@ -133,7 +133,9 @@ static void test_oldest_first_then_by_name(void **state) {
 static void test_no_rows(void **state) {
     (void)state;
     assert_printed(
-        NULL, 0, "No pair is enrolled yet. Put two disks into the dock and begin with `twindock format COLLECTION`.\n");
+        NULL, 0,
+        "No pair is enrolled yet. Put two disks into the dock. New ones become a pair\nwith `twindock format "
+        "COLLECTION`; two that hold a backup already are taken up\nwith `twindock enroll COLLECTION`.\n");
 }
 
 /* --- flags ------------------------------------------------------------------------------------------- */

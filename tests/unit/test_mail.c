@@ -141,7 +141,10 @@ static void test_subjects_of_results(void **state) {
     snprintf(run.state[TD_A], sizeof run.state[TD_A], "lost");
     assert_subject(&run, "M: both members were lost");
     run = make_run(TD_EXIT_ROT);
+    assert_subject(&run, "M: rot found");
+    run.counts.repaired = 1;
     assert_subject(&run, "M: rot found and repaired");
+    run.counts.repaired = 0;
     run.counts.held = 1;
     assert_subject(&run, "M: rot found in the source");
     run.counts.repaired = 1;
@@ -154,13 +157,37 @@ static void test_subjects_of_results(void **state) {
     run = make_run(TD_EXIT_INTERNAL);
     assert_subject(&run, "M: failed, exit code 6");
     run = make_run(TD_EXIT_SIGNAL + 9);
-    assert_subject(&run, "M: ended by signal 9");
+    assert_subject(&run, "M: the run was stopped (signal 9)");
+    run = make_run(TD_EXIT_SIGNAL + 2);
+    assert_subject(&run, "M: the run was stopped (Ctrl-C)");
     run = make_run(TD_EXIT_OK);
     assert_subject(&run, "M: backed up and proven");
     run.result = TD_RESULT_DONE_UNPROVEN;
     assert_subject(&run, "M: backed up, proof not finished");
     run.result = TD_RESULT_INTERRUPTED;
     assert_subject(&run, "M: the run was cut off");
+}
+
+/* verify repairs nothing, and no subject may say that it did. */
+static void test_subjects_of_what_was_not_repaired(void **state) {
+    (void)state;
+    const struct td_incident rotten = {TD_INCIDENT_UNREADABLE, TD_CAUSE_BACKUP_ROT, "a", 'B', NULL};
+    const struct td_incident gone = {TD_INCIDENT_UNREADABLE, TD_CAUSE_READ_ERROR, "b", 'A',
+                                     "No such file or directory"};
+    struct td_run run = make_run(TD_EXIT_ROT);
+    struct td_report report = {.run = &run, .incidents = &rotten, .incident_count = 1};
+    struct td_mail mail = {.to = "root", .host = "h", .when = WED_SEP_10, .report = &report};
+    TD_AUTOBUF struct td_buf out = {0}, subject = {0};
+    snprintf(run.command, sizeof run.command, "verify");
+    run.counts.unreadable = 1;
+    td_mail_compose(&mail, &out, &subject);
+    assert_string_equal(td_buf_text(&subject), "twindock on h: M: rot found on member B, not repaired");
+    assert_null(strstr(td_buf_text(&out), "Nothing needs to be done"));
+    assert_non_null(strstr(td_buf_text(&out), "`twindock run` does"));
+    td_buf_clear(&subject);
+    report.incidents = &gone;
+    td_mail_compose(&mail, &out, &subject);
+    assert_string_equal(td_buf_text(&subject), "twindock on h: M: 1 file is missing on member A");
 }
 
 static void test_subjects_of_refusals(void **state) {
@@ -383,6 +410,7 @@ int main(void) {
         cmocka_unit_test_setup(test_flagged_files_are_capped, pacific),
         cmocka_unit_test_setup(test_own_text, pacific),
         cmocka_unit_test_setup(test_subjects_of_results, pacific),
+        cmocka_unit_test_setup(test_subjects_of_what_was_not_repaired, pacific),
         cmocka_unit_test_setup(test_subjects_of_refusals, pacific),
         cmocka_unit_test_setup(test_subject_is_cut, pacific),
         cmocka_unit_test(test_encoded_words),

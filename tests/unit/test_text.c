@@ -2,6 +2,7 @@
 #include "twindock/report/text.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,6 +20,37 @@ static void test_wrap(void **state) {
     td_buf_clear(&out);
     td_text_wrap(&out, "   ", 6, "");
     assert_string_equal(td_buf_text(&out), "");
+}
+
+static void test_wrap_keeps_commands_and_names_whole(void **state) {
+    (void)state;
+    TD_AUTOBUF struct td_buf out = {0}, text = {0};
+    td_text_wrap(&out, "say `a b c` now, `lone d", 8, "");
+    assert_string_equal(td_buf_text(&out), "say\n`a b c`\nnow,\n`lone d\n");
+    td_buf_clear(&out);
+    td_buf_puts(&text, "see M/a b and M/a b c");
+    td_text_glue(&text, "M/a b");
+    td_text_glue(&text, "");
+    td_text_wrap(&out, td_buf_text(&text), 4, "");
+    assert_string_equal(td_buf_text(&out), "see\nM/a b\nand\nM/a b\nc\n");
+}
+
+static void test_signals_and_sizes(void **state) {
+    (void)state;
+    TD_AUTOBUF struct td_buf out = {0};
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGKILL};
+    for (size_t i = 0; i < 4; i++) {
+        td_text_next(&out);
+        td_text_signal(&out, signals[i]);
+    }
+    static const uint64_t sizes[] = {0, 1, 1023, 1024};
+    for (size_t i = 0; i < 4; i++) {
+        td_text_next(&out);
+        td_text_size(&out, sizes[i]);
+    }
+    assert_string_equal(td_buf_text(&out),
+                        "Ctrl-C. told to end. the terminal went away. signal 9. 0 bytes. 1 byte. 1023 "
+                        "bytes. 1.0K");
 }
 
 static void test_fit_and_iso(void **state) {
@@ -86,6 +118,8 @@ static void test_paths_and_refusals(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_wrap),
+        cmocka_unit_test(test_wrap_keeps_commands_and_names_whole),
+        cmocka_unit_test(test_signals_and_sizes),
         cmocka_unit_test(test_fit_and_iso),
         cmocka_unit_test(test_prose_twice_changes_nothing),
         cmocka_unit_test(test_sentences_are_joined),

@@ -18,6 +18,9 @@ void td_text_next(struct td_buf *out);
 /* "1 file", "3 files". */
 void td_text_count(struct td_buf *out, uint64_t n, const char *one, const char *many);
 
+/* "1.2M", "171 bytes". */
+void td_text_size(struct td_buf *out, uint64_t bytes);
+
 /* A file for a person, escaped: "M/photos/x.jpg"; without a collection ("") its path alone. */
 void td_text_path(struct td_buf *out, const char *collection, const char *path);
 

@@ -44,6 +44,7 @@ int td_backup_begin(struct td_backup *backup, struct td_error *err);
 int td_backup_finish(struct td_backup *backup, struct td_error *err);
 /* Why a member was lost or is full, and what to do, as the run's reason. */
 void td_backup_explain_loss(struct td_backup *backup);
+void td_backup_out_of_time(struct td_backup *backup);
 void td_backup_reason(struct td_run *run, const char *text); /* keeps a copy */
 /* Record the end, and say it. */
 int td_backup_report(struct td_backup *backup, struct td_buf *out, struct td_error *err);

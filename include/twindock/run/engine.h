@@ -29,6 +29,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define TD_SLOW_RATE (50LL << 20) /* bytes a second that a disk certainly reaches: for "would not end by then" */
+
 struct td_engine_side {
     int root;                    /* the collection's directory on this side; -1: not there. The caller's */
     int store;                   /* members: the .twindock directory; -1 on the source and when read-only */
@@ -57,6 +59,7 @@ struct td_engine {
     bool deleted_on_full[TD_SIDES];   /* and has had its deletions all the same */
     struct td_brake brake;
     int exit;  /* worst of what was found: TD_EXIT_OK, _UNREADABLE, _ROT, _MEMBER_LOST */
+    uint64_t left_to_copy;     /* files that there was no time for */
     bool late; /* ended for the deadline: proof is left to do */
     struct td_inbox inbox;
     struct td_target *target[TD_SIDES];
@@ -64,7 +67,7 @@ struct td_engine {
     int64_t last_commit_ns, last_note_ns;
     bool in_transaction;
     pthread_mutex_t scan_lock; /* walkers share the ledger's connection */
-    const char *phase;
+    const char *phase, *noted_phase; /* now, and as --info shows it */
     struct td_proof *proof; /* while reading: see engine_prove.c */
     bool planned;           /* a plan was made before: what it reported is not reported again */
     bool hold_deletions;       /* the source moved under the walk: what seems gone may be elsewhere */
