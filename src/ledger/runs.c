@@ -50,6 +50,25 @@ int td_ledger_run_started(struct td_ledger *ledger, int64_t run, int64_t *starte
     return rc < 0 ? rc : 0;
 }
 
+int td_ledger_expired(struct td_ledger *ledger, int64_t pair, int64_t run, int64_t keep, int64_t *last,
+                      int64_t *before, struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int rc = td_ledger_take(ledger, "queries/expired.sql", &q, err);
+
+    *last = *before = 0;
+    if (rc < 0)
+        return rc;
+    td_sql_bind_int(q, 1, pair);
+    td_sql_bind_int(q, 2, run);
+    td_sql_bind_int(q, 3, keep);
+    rc = td_sql_step(q, err);
+    if (rc > 0) {
+        *last = td_sql_int(q, 0);
+        *before = td_sql_int(q, 1);
+    }
+    return rc < 0 ? rc : 0;
+}
+
 static int bind_counts(struct td_sql_stmt *q, int param, const struct td_counts *c) {
     const uint64_t values[] = {c->files,   c->bytes,    c->copied,     c->copied_bytes, c->renamed,
                                c->deleted, c->updated,  c->proven,     c->proven_bytes, c->left,

@@ -216,10 +216,13 @@ static int copy_ledger(struct td_backup *backup, struct td_error *err) {
 static int finish_member(struct td_backup *backup, enum td_side side, struct td_error *err) {
     struct td_expired expired = {0};
     int store = backup->docking.mounted[side].store;
-    int64_t oldest = backup->run.started - backup->collection->keep_history;
+    int64_t last = 0, before = 0;
     int rc = write_restore(backup, side, err);
     if (rc == 0)
-        rc = td_history_expire(store, oldest, backup->history, &expired, err);
+        rc = td_ledger_expired(backup->ledger, backup->pair->id, backup->run.id, backup->collection->keep_history,
+                               &last, &before, err);
+    if (rc == 0)
+        rc = td_history_expire(store, last, before, backup->history, &expired, err);
     return rc;
 }
 

@@ -17,6 +17,7 @@
 #define TD_RUN_DIGITS 8
 #define TD_RUN_DIGITS_MAX 14 /* what fits into TD_HISTORY_NAME_MAX together with the time */
 #define TD_TIME_LEN 16       /* 20140902T200004Z */
+#define TD_CLOCK_LOST 1000000000 /* 2001: before it only a machine that has lost its time of day */
 
 static const char *const td_stores[] = {TD_HISTORY, TD_QUARANTINE};
 #define TD_STORES (sizeof(td_stores) / sizeof(td_stores[0]))
@@ -41,28 +42,19 @@ static int td_digits(const char *text, int count) {
     return value;
 }
 
-static bool td_parse_time(const char *text, int64_t *out) {
+static bool td_is_time(const char *text) {
     if (strlen(text) != TD_TIME_LEN || text[8] != 'T' || text[15] != 'Z')
         return false;
     int year = td_digits(text, 4), month = td_digits(text + 4, 2), day = td_digits(text + 6, 2);
     int hour = td_digits(text + 9, 2), minute = td_digits(text + 11, 2), second = td_digits(text + 13, 2);
-    if (year < 0 || month < 1 || month > 12 || day < 1 || day > 31 || hour < 0 || hour > 23 || minute < 0 ||
-        minute > 59 || second < 0 || second > 60)
-        return false;
-    struct tm tm = {.tm_year = year - 1900,
-                    .tm_mon = month - 1,
-                    .tm_mday = day,
-                    .tm_hour = hour,
-                    .tm_min = minute,
-                    .tm_sec = second};
-    *out = (int64_t)timegm(&tm);
-    return true;
+    return year >= 0 && month >= 1 && month <= 12 && day >= 1 && day <= 31 && hour >= 0 && hour <= 23 && minute >= 0 &&
+           minute <= 59 && second >= 0 && second <= 60;
 }
 
 /* A run's directory in history/ or quarantine/. */
 struct td_kept_run {
     char name[TD_HISTORY_NAME_MAX];
-    int64_t run, started;
+    int64_t run;
 };
 
 static bool td_parse_run(const char *name, struct td_kept_run *out) {
@@ -72,7 +64,7 @@ static bool td_parse_run(const char *name, struct td_kept_run *out) {
     *out = (struct td_kept_run){0};
     for (size_t i = 0; i < digits; i++)
         out->run = out->run * 10 + (name[i] - '0');
-    if (!td_parse_time(name + digits + 1, &out->started))
+    if (!td_is_time(name + digits + 1))
         return false;
     memcpy(out->name, name, strlen(name) + 1);
     return true;
@@ -133,14 +125,19 @@ static int td_drop_run(int store, const char *name, struct td_expired *out, stru
     return 0;
 }
 
-/* Is there a history/recovered that got its last entry before `oldest`? */
+/* Is there a history/recovered that got its last entry before `oldest`? One from a time that cannot be got it now. */
 static bool td_recovered_before(int store, int64_t oldest) {
     struct stat st;
-    return fstatat(store, TD_HISTORY "/" TD_RECOVERED, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_mtime < oldest;
+    if (fstatat(store, TD_HISTORY "/" TD_RECOVERED, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_mtime >= oldest)
+        return false;
+    if (oldest == INT64_MAX || st.st_mtime >= TD_CLOCK_LOST)
+        return true;
+    (void)utimensat(store, TD_HISTORY "/" TD_RECOVERED, NULL, AT_SYMLINK_NOFOLLOW);
+    return false;
 }
 
-/* The names of the runs in one store that began before `oldest`; an array for the caller. Their count or -errno. */
-static int td_list_expired(int fd, int64_t oldest, const char *except, struct td_kept_run **out) {
+/* The names of the runs up to `last` in one store; an array for the caller. Their count or -errno. */
+static int td_list_expired(int fd, int64_t last, const char *except, struct td_kept_run **out) {
     int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (copy < 0)
         return -errno;
@@ -154,7 +151,7 @@ static int td_list_expired(int fd, int64_t oldest, const char *except, struct td
     struct dirent *entry;
     while ((errno = 0, entry = readdir(dir))) {
         struct td_kept_run run;
-        if (!td_parse_run(entry->d_name, &run) || run.started >= oldest ||
+        if (!td_parse_run(entry->d_name, &run) || run.run > last ||
             (except && strcmp(entry->d_name, except) == 0))
             continue;
         struct td_kept_run *grown = realloc(*out, ((size_t)count + 1) * sizeof(run));
@@ -166,7 +163,7 @@ static int td_list_expired(int fd, int64_t oldest, const char *except, struct td
     return errno != 0 ? -errno : count;
 }
 
-static int td_expire_store(int store, const char *which, int64_t oldest, const char *except, struct td_expired *out,
+static int td_expire_store(int store, const char *which, int64_t last, const char *except, struct td_expired *out,
                            struct td_error *err) {
     TD_AUTOCLOSE int fd = td_open_store(store, which);
     if (fd == -ENOENT)
@@ -174,7 +171,7 @@ static int td_expire_store(int store, const char *which, int64_t oldest, const c
     if (fd < 0)
         return td_fail(err, -fd, "cannot open %s", which);
     TD_AUTOFREE struct td_kept_run *runs = NULL;
-    int count = td_list_expired(fd, oldest, except, &runs);
+    int count = td_list_expired(fd, last, except, &runs);
     if (count < 0)
         return td_fail(err, -count, "cannot read %s", which);
     for (int i = 0; i < count; i++) {
@@ -186,13 +183,14 @@ static int td_expire_store(int store, const char *which, int64_t oldest, const c
     return 0;
 }
 
-int td_history_expire(int store, int64_t oldest, const char *except, struct td_expired *out, struct td_error *err) {
+int td_history_expire(int store, int64_t last, int64_t oldest, const char *except, struct td_expired *out,
+                      struct td_error *err) {
     struct td_expired none;
     if (!out)
         out = &none;
     *out = (struct td_expired){0};
     for (size_t i = 0; i < TD_STORES; i++) {
-        int rc = td_expire_store(store, td_stores[i], oldest, except, out, err);
+        int rc = td_expire_store(store, td_stores[i], last, except, out, err);
         if (rc < 0)
             return rc;
     }

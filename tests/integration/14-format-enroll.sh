@@ -197,6 +197,7 @@ undock
 check "A is the source" same_tree "$A"
 check "B is the source" same_tree "$B"
 # --- a lost ledger must not end in two empty disks ---------------------------------------------------------------
+rm -rf "$T/ledger"
 new_pair 64M
 undock
 before=$(sums "$A" "$B")

@@ -235,6 +235,23 @@ td_is 0 "finish_by: the next run" run --json
 equal "finish_by: the next run has done it all" 'done 0' "$(json result) $(json left)"
 equal "finish_by: and proves only what was left" "$left" "$(json proven)"
 
+# A copy that would not end by then is not begun, and what hangs on it waits.
+truncate -s 6400M "$SRC/vaster"
+echo "small and new" >"$SRC/docs/small.txt"
+mv "$SRC/docs/t2.txt" "$SRC/docs/t2-moved.txt"
+[[ $(date +%S) -lt 50 ]] && by=$(date -d '+1 minute' +%H:%M) || by=$(date -d '+2 minutes' +%H:%M)
+add_key finish_by "$by"
+td_is 3 "finish_by: a copy that takes too long" run --json
+equal "finish_by: is left for the next run" interrupted "$(json result)"
+matches "finish_by: and told" '1 file is left' "$(json reason)"
+sed -i '/^finish_by/d' "$CONF"
+td_is 0 "finish_by: the next run copies it" run --json
+undock
+check "finish_by: A equals the source" same_tree "$A"
+check "finish_by: B equals the source" same_tree "$B"
+dock "$A" "$B"
+rm "$SRC/vaster"
+
 # --- the end of the hanging mailer --------------------------------------------------------------------------------
 
 for i in $(seq 900); do kill -0 "$HANGING" 2>/dev/null || break; sleep 0.1; done

@@ -43,10 +43,10 @@ static void names_sort_by_age(void **state) {
     assert_string_equal(name, "123456789012-19700101T000000Z");
 }
 
-static void expiry_goes_by_the_time_in_the_name(void **state) {
+static void expiry_goes_by_the_number(void **state) {
     struct store *store = *state;
     struct td_expired out;
-    assert_int_equal(td_history_expire(store->fd, 1600000000, NULL, &out, NULL), 0); /* there is no history at all */
+    assert_int_equal(td_history_expire(store->fd, 9, 1600000000, NULL, &out, NULL), 0); /* there is no history at all */
     assert_int_equal(out.runs, 0);
     put_text(store->fd, "history/00000001-20140902T200004Z/a/b", "12345");
     put_text(store->fd, "history/00000001-20140902T200004Z/c", "123");
@@ -57,19 +57,24 @@ static void expiry_goes_by_the_time_in_the_name(void **state) {
     put_text(store->fd, "history/notes/a", "x");
     put_text(store->fd, "history/00000001-20141302T200004Z/a", "x"); /* no such month */
     put_text(store->fd, "history/recovered/swap-1", "x");
-    assert_int_equal(td_history_expire(store->fd, 1409688004, NULL, &out, NULL), 0);
-    assert_int_equal(out.runs, 0); /* began then, not before */
-    assert_int_equal(td_history_expire(store->fd, 1500000000, "00000002-20140902T200005Z", &out, NULL), 0);
+    put_text(store->fd, "history/00000004-19720127T014606Z/a", "x"); /* the clock was wrong */
+    assert_int_equal(td_history_expire(store->fd, 0, 0, NULL, &out, NULL), 0);
+    assert_int_equal(out.runs, 0);
+    assert_int_equal(td_history_expire(store->fd, 2, 1500000000, "00000002-20140902T200005Z", &out, NULL), 0);
     assert_int_equal(out.runs, 2); /* one in each store */
     assert_int_equal(out.files, 4);
     assert_int_equal(out.bytes, 9);
     assert_int_equal(kind_of(store->fd, "history/00000001-20140902T200004Z"), 0);
     assert_int_equal(kind_of(store->fd, "quarantine/00000001-20140902T200004Z"), 0);
-    assert_int_equal(names_in(store->fd, "history"), 5);
+    assert_int_equal(names_in(store->fd, "history"), 6);
     assert_text(store->fd, "history/recovered/swap-1", "x");
-    const struct timespec times[2] = {{.tv_sec = 1400000000}, {.tv_sec = 1400000000}};
+    const struct timespec times[2] = {{.tv_sec = 1400000000}, {.tv_sec = 1400000000}}, lost[2] = {{.tv_sec = 60}, {0}};
+    assert_int_equal(utimensat(store->fd, "history/recovered", lost, 0), 0);
+    assert_int_equal(td_history_expire(store->fd, 0, 1500000000, NULL, &out, NULL), 0);
+    assert_int_equal(td_history_expire(store->fd, 0, 1500000000, NULL, &out, NULL), 0); /* its time counts from now */
+    assert_text(store->fd, "history/recovered/swap-1", "x");
     assert_int_equal(utimensat(store->fd, "history/recovered", times, 0), 0);
-    assert_int_equal(td_history_expire(store->fd, 1500000000, "00000002-20140902T200005Z", &out, NULL), 0);
+    assert_int_equal(td_history_expire(store->fd, 2, 1500000000, "00000002-20140902T200005Z", &out, NULL), 0);
     assert_int_equal(out.runs, 1);
     assert_int_equal(kind_of(store->fd, "history/recovered"), 0);
 }
@@ -136,7 +141,7 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_sort_by_age),
-        TEST(expiry_goes_by_the_time_in_the_name),
+        TEST(expiry_goes_by_the_number),
         TEST(the_oldest_run_goes_first),
         TEST(trees_of_any_shape_go),
     };

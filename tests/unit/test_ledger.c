@@ -699,6 +699,7 @@ int main(void) {
         cmocka_unit_test_teardown(test_pairs, empty_scratch),
         cmocka_unit_test_teardown(test_one_member_only, empty_scratch),
         cmocka_unit_test_teardown(test_generations, empty_scratch),
+        cmocka_unit_test_teardown(test_a_proof_is_as_old_as_its_oldest_part, empty_scratch),
         cmocka_unit_test_teardown(test_file_comes_back_whole, empty_scratch),
         cmocka_unit_test_teardown(test_prove_hold_drop, empty_scratch),
         cmocka_unit_test_teardown(test_files_in_path_order, empty_scratch),

@@ -296,6 +296,57 @@ static void test_last_backup(void **state) {
     }
 }
 
+/* --- what is old enough to be given up --------------------------------------------------------------- */
+
+#define DAY INT64_C(86400)
+#define SPRING INT64_C(1900000000)
+static void ended_run(int64_t started) {
+    struct td_run run = begin("run", started);
+    end(&run, TD_RESULT_DONE, 0, "ok", "ok");
+}
+/* The newest run that a run beginning then, which keeps history for 90 days, may give up. */
+static int64_t expired_at(int64_t started) {
+    int64_t last = -1, before = -1, at = 0;
+    struct td_run run = begin("run", started);
+    assert_int_equal(td_ledger_run_started(ledger, run.id, &at, NULL), 0);
+    assert_int_equal(at, started);
+    assert_int_equal(td_ledger_expired(ledger, pair.id, run.id, 90 * DAY, &last, &before, NULL), 0);
+    assert_true(before >= 0 && before <= started);
+    end(&run, TD_RESULT_DONE, 0, "ok", "ok");
+    return last;
+}
+
+static void test_runs_expire_with_good_clocks(void **state) {
+    (void)state;
+    int64_t started = 7;
+    assert_int_equal(td_ledger_run_started(ledger, 1, &started, NULL), -ENOENT);
+    assert_int_equal(expired_at(SPRING), 0);
+    ended_run(SPRING + DAY);                          /* run 2 */
+    assert_int_equal(expired_at(SPRING + 90 * DAY), 0); /* on the day: not older */
+    assert_int_equal(expired_at(SPRING + 91 * DAY), 0);
+    assert_int_equal(expired_at(SPRING + 92 * DAY), 1); /* the run before, a day ago, thought so too */
+    assert_int_equal(expired_at(SPRING + 93 * DAY), 2);
+    assert_int_equal(expired_at(SPRING + 500 * DAY), 2); /* after a year on the shelf: one run later */
+    assert_int_equal(expired_at(SPRING + 501 * DAY), 6);
+}
+
+static void test_wrong_clocks_give_up_nothing(void **state) {
+    (void)state;
+    ended_run(SPRING);
+    assert_int_equal(expired_at(60 * DAY), 0);          /* run 2: a clock that has not been set, in 1970 */
+    assert_int_equal(expired_at(SPRING + DAY), 0);      /* the next nights, with the right time */
+    assert_int_equal(expired_at(SPRING + 2 * DAY), 0);
+    assert_int_equal(expired_at(SPRING + 3650 * DAY), 0); /* run 5: one night years ahead */
+    assert_int_equal(expired_at(SPRING + 3650 * DAY + 3600), 0); /* and tried again at once */
+    assert_int_equal(expired_at(SPRING + 3 * DAY), 0);
+    assert_int_equal(expired_at(SPRING + 4 * DAY), 0);
+    assert_int_equal(expired_at(SPRING + 90 * DAY + 5), 0); /* the only witness is that of 4 days */
+    assert_int_equal(expired_at(SPRING + 91 * DAY + 6), 1); /* not 2, which is as young as 3 */
+    assert_int_equal(expired_at(SPRING + 92 * DAY + 7), 3);
+    assert_int_equal(expired_at(SPRING + 93 * DAY + 8), 4); /* not 5 and 6, which are as young as 7 */
+    assert_int_equal(expired_at(SPRING + 94 * DAY + 9), 7);
+}
+
 static void put(const char *path, int64_t a, int64_t b, bool has_hash) {
     struct td_file f = {.entry = {.path = path, .mode = S_IFREG, .size = 1}, .has_hash = has_hash};
     f.proven_at[TD_A] = a;
@@ -377,6 +428,8 @@ int main(void) {
         TEST(test_incidents),
         TEST(test_mail),
         TEST(test_last_backup),
+        TEST(test_runs_expire_with_good_clocks),
+        TEST(test_wrong_clocks_give_up_nothing),
         TEST(test_oldest_proof),
         TEST(test_sums_within_a_transaction),
         TEST(test_info_through_a_reader),

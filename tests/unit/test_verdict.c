@@ -133,6 +133,7 @@ static void as_ambivalent(struct td_slot *slot) {
 }
 
 static void as_xfs(struct td_slot *slot) {
+    build_card(slot, M, 0);
     put(slot->fs.type, sizeof(slot->fs.type), "xfs");
     slot->super_read = false;
 }
@@ -156,7 +157,8 @@ static void token_of_b(struct td_slot *slot) {
 }
 
 static void card_of_t(struct td_slot *slot) {
-    build_card(slot, T, 0);
+    build_card(slot, M, 0);
+    put(slot->card.pair, sizeof(slot->card.pair), UUID_T);
 }
 
 static void other_super(struct td_slot *slot) {
@@ -604,6 +606,9 @@ static void test_member_that_is_not_enrolled(void **state) {
     seen.slots[1].card.token[0] = '\0';
     assert_int_equal(judge(&strict).verdict, TD_UNKNOWN_MEMBER);
     pairs[M].members[1] = gone;
+    pairs[M].members[1].token[0] = '\0';
+    assert_int_equal(judge(&strict).verdict, TD_UNKNOWN_MEMBER);
+    pairs[M].members[1] = gone;
     assert_int_equal(td_judge_dock(&seen, NULL, 0, &strict).verdict, TD_FOREIGN_DISK);
 }
 
@@ -621,6 +626,13 @@ static void test_sizes(void **state) {
     /* A ledger without sizes judges none. */
     pairs[M].members[0].size = 0;
     assert_int_equal(judge(&strict).verdict, TD_OK);
+    /* Members need not be of one size: a lone stranger as large as either is no merged dock. */
+    pairs[M].members[0].size = SIZE / 2;
+    assert_int_equal(dock("no card", "empty").verdict, TD_UNKNOWN_MEMBER);
+    assert_int_equal(dock("no card, too large", "empty").verdict, TD_DOCK_MERGED);
+    /* The member that is not enrolled has no say. */
+    pairs[M].members[1] = (struct td_member){0};
+    assert_int_equal(dock("no card", "empty").verdict, TD_DOCK_MERGED);
     enroll_all(NULL);
 }
 
