@@ -21,4 +21,5 @@ SELECT ?1, ifnull(t.place, 0), s.path, s.size
                           AND n.mode & 61440 <> 16384
                           AND (g.sha256 IS NULL
                                OR CASE ?2 WHEN 0 THEN g.source_cycle WHEN 1 THEN g.a_cycle ELSE g.b_cycle END < ?4
+                               OR ?2 > 0 AND g.sha256 IS NOT f.sha256
                                OR ?2 = 0 AND (g.ctime <> n.ctime OR g.ctime_ns <> n.ctime_ns))))

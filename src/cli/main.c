@@ -56,7 +56,7 @@ static void raise_limits(void) {
 static int exit_code(int rc) {
     if (rc >= 0)
         return rc;
-    return rc == -EBUSY ? TD_EXIT_BUSY : TD_EXIT_INTERNAL;
+    return rc == -EBUSY || rc == -EALREADY ? TD_EXIT_BUSY : TD_EXIT_INTERNAL;
 }
 
 static int carry_out(const struct td_cli *cli, struct td_buf *out) {

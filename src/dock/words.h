@@ -2,6 +2,7 @@
 #ifndef TWINDOCK_DOCK_WORDS_H
 #define TWINDOCK_DOCK_WORDS_H
 
+#include "twindock/base/escape.h"
 #include "twindock/dock/verdict.h"
 
 struct td_words {
@@ -27,5 +28,43 @@ bool td_words_busy(const struct td_words *w, int slot);
 
 /* Append a size pair so that the two differ on paper too: "3.7T" against "1.8T", else bytes. */
 void td_words_sizes(const struct td_words *w, uint64_t first, const char *between, uint64_t second);
+
+/* The smallest pieces. */
+static inline void td_say(const struct td_words *w, const char *text) {
+    td_buf_puts(w->out, text);
+}
+
+static inline void td_quote(const struct td_words *w, const char *hostile) {
+    td_escape_text(w->out, hostile);
+}
+
+static inline void td_say_collection(const struct td_words *w, const struct td_pair *pair) {
+    td_quote(w, pair->collection);
+}
+
+static inline void td_say_dock(const struct td_words *w) {
+    td_say(w, "dock ");
+    td_quote(w, w->seen->dock);
+}
+
+static inline const struct td_slot *td_words_slot(const struct td_words *w, int s) {
+    return &w->seen->slots[s];
+}
+
+static inline bool td_words_is_member(const struct td_words *w, int s) {
+    return w->judgement->slots[s].match == TD_MATCH_MEMBER;
+}
+
+/* "the source slot" */
+static inline void td_say_slot(const struct td_words *w, int s) {
+    td_buf_printf(w->out, "the %s slot", td_slot_names[s]);
+}
+
+/* The sentences that advice.c's table takes from advice_state.c. */
+void td_advise_layout(const struct td_words *w);
+void td_advise_stale(const struct td_words *w);
+void td_advise_ahead(const struct td_words *w);
+void td_advise_unproven(const struct td_words *w);
+void td_advise_unclean(const struct td_words *w);
 
 #endif

@@ -93,6 +93,18 @@ int td_ledger_hold(struct td_ledger *ledger, int64_t pair, const char *path, boo
     return change(ledger, "queries/hold.sql", pair, path, held, 0, 1, err);
 }
 
+int td_ledger_forget_proofs(struct td_ledger *ledger, int64_t pair, enum td_side side, struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int rc = td_write_take(ledger, "queries/forget_proofs.sql", &q, err);
+
+    if (rc < 0)
+        return rc;
+    td_sql_bind_int(q, 1, pair);
+    td_sql_bind_int(q, 2, side);
+    rc = td_sql_run(q, NULL, err);
+    return rc < 0 ? rc : td_summary_spoil(ledger, pair, err);
+}
+
 int td_ledger_totals(struct td_ledger *ledger, int64_t pair, uint64_t *files, uint64_t *bytes, struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
     int rc = td_ledger_take(ledger, "queries/totals.sql", &q, err);

@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A card that says more is damaged or a joke, and numbers must not come to their end. */
+#define TD_RUN_BELIEVED INT64_C(1000000000000)
+
 int td_ledger_run_begin(struct td_ledger *ledger, struct td_run *run, struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
     struct td_self self;
@@ -30,6 +33,7 @@ int td_ledger_run_begin(struct td_ledger *ledger, struct td_run *run, struct td_
     td_sql_bind_int(q, 10, self.pid);
     td_sql_bind_u64(q, 11, self.start);
     td_sql_bind_text(q, 12, self.boot);
+    td_sql_bind_int(q, 13, run->id < TD_RUN_BELIEVED ? run->id : 0);
     rc = td_sql_run(q, NULL, err);
     if (rc == 0)
         run->id = td_sql_last_id(ledger->sql);
@@ -50,8 +54,8 @@ int td_ledger_run_started(struct td_ledger *ledger, int64_t run, int64_t *starte
     return rc < 0 ? rc : 0;
 }
 
-int td_ledger_expired(struct td_ledger *ledger, int64_t pair, int64_t run, int64_t keep, int64_t *last,
-                      int64_t *before, struct td_error *err) {
+int td_ledger_expired(struct td_ledger *ledger, int64_t pair, int64_t run, int64_t keep, int64_t *last, int64_t *before,
+                      struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
     int rc = td_ledger_take(ledger, "queries/expired.sql", &q, err);
 

@@ -9,10 +9,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <time.h>
@@ -217,4 +219,12 @@ int td_blockdev_wait_free(const char *node, int timeout_ms, struct td_error *err
             return td_fail_text(err, EBUSY, "%s is in use by something else (mounted, perhaps)", node);
         pause_ms(STEP_MS);
     }
+}
+
+int td_blockdev_is_protected(const char *node) {
+    TD_AUTOCLOSE int fd = open(node, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int on = 0;
+    if (fd < 0 || ioctl(fd, BLKROGET, &on) < 0)
+        return -errno;
+    return on != 0;
 }

@@ -2,6 +2,7 @@
 #include "twindock/base/buf.h"
 #include "twindock/base/cleanup.h"
 #include "twindock/base/io.h"
+#include "twindock/base/sys.h"
 #include "twindock/platform/blkid.h"
 #include "twindock/platform/ext4.h"
 #include "twindock/platform/process.h"
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #define PIECE 4096 /* holds the superblock; aligned for the direct reads of any drive */
 #define LABEL_MAX 16
@@ -55,9 +57,70 @@ static const char *last_line(struct td_buf *output) {
     return line ? line + 1 : text;
 }
 
-int td_ext4_preen(const char *node, int *status, struct td_error *err) {
+static int read_start(const char *node, uint8_t start[TD_EXT4_START], struct td_error *err) {
+    TD_AUTOCLOSE int fd = open_direct(node);
+    if (fd < 0)
+        return td_fail(err, -fd, "cannot open %s", node);
+    TD_AUTOFREE uint8_t *piece = aligned_alloc(TD_EXT4_START, TD_EXT4_START);
+    if (!piece)
+        return td_fail(err, ENOMEM, "cannot read %s", node);
+    ssize_t got = td_pread_all(fd, piece, TD_EXT4_START, 0);
+    if (got != TD_EXT4_START)
+        return td_fail(err, got < 0 ? (int)-got : EIO, "cannot read %s", node);
+    memcpy(start, piece, TD_EXT4_START);
+    return 0;
+}
+
+/* e2fsck dies of an undo file that it cannot make, so it is tried before. */
+static int keep_for_undo(const char *node, struct td_ext4_undo *undo, struct td_error *err) {
+    (void)unlink(undo->file);
+    TD_AUTOCLOSE int fd = open(undo->file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return td_fail(err, errno, "cannot make %s", undo->file);
+    (void)unlink(undo->file);
+    int rc = read_start(node, undo->start, err);
+    undo->kept = rc == 0;
+    return rc;
+}
+
+static int write_start(const char *node, const uint8_t start[TD_EXT4_START], struct td_error *err) {
+    TD_AUTOCLOSE int fd = open(node, O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return td_fail(err, errno, "cannot open %s", node);
+    int rc = td_pwrite_all(fd, start, TD_EXT4_START, 0);
+    if (rc == 0 && td_sys.fsync(fd) != 0)
+        rc = -errno;
+    return rc < 0 ? td_fail(err, -rc, "cannot write to %s", node) : 0;
+}
+
+int td_ext4_take_back(const char *node, const struct td_ext4_undo *undo, struct td_error *err) {
     TD_AUTOBUF struct td_buf output = {0};
-    const char *const argv[] = {"e2fsck", "-p", node, NULL};
+    const char *const argv[] = {"e2undo", "-f", undo->file, node, NULL};
+    const struct td_process process = {.argv = argv, .output = &output};
+    if (!undo->kept || access(undo->file, F_OK) != 0)
+        return 0;
+    int rc = td_process_run(&process, err);
+    if (rc < 0)
+        return td_wrap(err, rc, "cannot take back what e2fsck did to %s", node);
+    if (rc > 0)
+        return td_fail_text(err, EIO, "e2undo %s %s ended with %d: %s", undo->file, node, rc, last_line(&output));
+    return write_start(node, undo->start, err);
+}
+
+void td_ext4_forget(struct td_ext4_undo *undo) {
+    if (undo->kept)
+        (void)unlink(undo->file);
+    undo->kept = false;
+}
+
+int td_ext4_preen(const char *node, struct td_ext4_undo *undo, int *status, struct td_error *err) {
+    TD_AUTOBUF struct td_buf output = {0};
+    const char *const plain[] = {"e2fsck", "-p", node, NULL};
+    const char *const keeping[] = {"e2fsck", "-p", "-z", undo ? undo->file : NULL, node, NULL};
+    const char *const *argv = undo ? keeping : plain;
+    int kept = undo ? keep_for_undo(node, undo, err) : 0;
+    if (kept < 0)
+        return td_wrap(err, kept, "cannot check %s", node);
     /* No limit on its time: half a repair is worse than a late one. */
     const struct td_process process = {.argv = argv, .output = &output};
     int rc = td_process_run(&process, err);

@@ -8,7 +8,6 @@
 #include "twindock/base/clock.h"
 #include "twindock/config/config.h"
 #include "twindock/dock/source.h"
-#include "twindock/platform/ext4.h"
 #include "twindock/platform/mount.h"
 #include "twindock/run/notify.h"
 
@@ -19,7 +18,17 @@
 #include <unistd.h>
 
 static const char *const root_skips[] = {".twindock", "lost+found", NULL};
-enum { PREEN_FAILED = 4 }; /* e2fsck(8): errors left uncorrected, and everything worse */
+
+/* The newest run that the cards know of: a ledger that was restored is behind it. */
+static int64_t newest_on_cards(const struct td_backup *backup) {
+    int64_t newest = 0;
+    for (int side = TD_A; side <= TD_B; side++) {
+        const struct td_slot *slot = td_docking_slot(&backup->docking, (enum td_side)side);
+        if (slot != NULL && slot->card_state == TD_CARD_READ && slot->card.last_run > newest)
+            newest = slot->card.last_run;
+    }
+    return newest;
+}
 
 static int start_record(struct td_backup *backup, struct td_error *err) {
     struct td_run *run = &backup->run;
@@ -43,7 +52,10 @@ static int start_record(struct td_backup *backup, struct td_error *err) {
     for (int side = TD_A; side <= TD_B; side++)
         snprintf(run->state[side], sizeof run->state[side], "%s",
                  judgement->slot_of[side - TD_A] < 0 ? "absent" : "untouched");
-    return backup->dry_run ? 0 : td_ledger_run_begin(backup->ledger, run, err);
+    if (backup->dry_run)
+        return 0;
+    run->id = run->verdict == TD_OK ? newest_on_cards(backup) : 0;
+    return td_ledger_run_begin(backup->ledger, run, err);
 }
 
 
@@ -159,27 +171,17 @@ static int look_and_plan(struct td_backup *backup, unsigned sides, struct td_err
     return rc;
 }
 
-/* A journal left by a power cut is replayed by e2fsck, only now that everything else is ok. *dirty: it was. */
-static int preen(struct td_backup *backup, bool *dirty, struct td_buf *why, struct td_error *err) {
-    for (int side = TD_A; side <= TD_B; side++) {
+/* A card behind what the ledger has confirmed on this very member: an older state of the disk, or a copy of it, was put back.
+ * What was proven was proven of another. */
+static int forget_older_states(struct td_backup *backup, struct td_error *err) {
+    int rc = 0;
+    for (int side = TD_A; side <= TD_B && rc == 0; side++) {
         const struct td_slot *slot = td_docking_slot(&backup->docking, (enum td_side)side);
-        int status = 0;
-        if (!td_docking_dirty(slot))
-            continue;
-        *dirty = true;
-        struct td_error words = {0};
-        int rc = td_ext4_preen(slot->fs.device.node, &status, &words);
-        if (rc != 0) {
-            *err = words;
-            return rc;
-        }
-        if (status >= PREEN_FAILED) {
-            td_buf_printf(why, "e2fsck -p could not put the filesystem of member %c in order (it ended with %d)",
-                          side == TD_A ? 'A' : 'B', status);
-            return 0;
-        }
+        const struct td_member *member = &backup->pair->members[side - TD_A];
+        if (slot != NULL && slot->card_state == TD_CARD_READ && slot->card.generation < member->generation)
+            rc = td_ledger_forget_proofs(backup->ledger, backup->pair->id, (enum td_side)side, err);
     }
-    return 0;
+    return rc;
 }
 
 /* Everything up to the verdict. 0: ok and planned; an exit code: refused; negative: an error. */
@@ -194,7 +196,9 @@ static int come_to_verdict(struct td_backup *backup, struct td_error *err) {
         return refuse(backup, TD_SOURCE_MISSING, td_buf_text(&why));
     if (backup->source < 0)
         return backup->source;
-    int rc = prepare_engine(backup, err);
+    int rc = backup->dry_run ? 0 : forget_older_states(backup, err);
+    if (rc == 0)
+        rc = prepare_engine(backup, err);
     if (rc == 0)
         rc = look_and_plan(backup, all, err);
     if (rc != 0)
@@ -208,7 +212,7 @@ static int come_to_verdict(struct td_backup *backup, struct td_error *err) {
     }
     if (backup->dry_run)
         return 0;
-    rc = preen(backup, &dirty, &why, err);
+    rc = td_backup_preen(backup, &dirty, &why, err);
     if (rc == 0 && why.len > 0)
         return refuse(backup, TD_UNCLEAN, td_buf_text(&why));
     if (rc == 0 && dirty)
@@ -239,6 +243,9 @@ static void mount_for_writing(struct td_backup *backup) {
 static int work(struct td_backup *backup, struct td_error *err) {
     struct td_engine *engine = &backup->engine;
     int rc = td_engine_apply(engine, err);
+    const struct td_counts *counts = &engine->counts;
+    if (rc == 0 && counts->copied + counts->renamed + counts->deleted > 0) /* the proof may take days */
+        rc = td_backup_manifests(backup, err);
     if (rc == 0 && td_engine_members(engine) != 0)
         rc = td_engine_prove(engine, TD_SIDE_BIT(TD_SOURCE) | td_engine_members(engine), err);
     if (rc == 0 && td_engine_members(engine) != 0)
@@ -350,6 +357,8 @@ static int carry_out(struct td_backup *backup, struct td_error *err) {
     }
     if (rc == 0)
         rc = td_backup_finish(backup, err);
+    else if (rc == -ECANCELED)
+        td_backup_manifests(backup, NULL); /* whoever takes the disk away now has true checksums */
     note_space(backup, NULL);
     td_progress_clear(backup->engine.progress);
     close_members(backup);

@@ -52,7 +52,7 @@ static void explain_one(struct td_backup *backup, enum td_side side, struct td_b
                       lacking.files, lacking.all, size);
     else
         td_buf_puts(text, "is full.");
-    if (backup->engine.side[other].alive)
+    if (backup->proven[other] && backup->engine.counts.held == 0)
         td_buf_printf(text, " Member %c is complete.", other == TD_A ? 'A' : 'B');
 }
 

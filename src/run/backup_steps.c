@@ -105,7 +105,7 @@ static int add_to_manifests(void *ctx, const struct td_file *file) {
     return 0;
 }
 
-static int write_manifests(struct td_backup *backup, struct td_error *err) {
+int td_backup_manifests(struct td_backup *backup, struct td_error *err) {
     struct manifests manifests = {.backup = backup};
     for (int side = TD_A; side <= TD_B; side++) {
         struct td_error error = {0};
@@ -228,7 +228,7 @@ static int finish_member(struct td_backup *backup, enum td_side side, struct td_
 
 int td_backup_finish(struct td_backup *backup, struct td_error *err) {
     backup->engine.phase = "finishing";
-    int rc = write_manifests(backup, err);
+    int rc = td_backup_manifests(backup, err);
     for (int side = TD_A; side <= TD_B && rc == 0; side++) {
         struct td_error error = {0};
         if (!takes_papers(backup, (enum td_side)side))

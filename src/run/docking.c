@@ -19,34 +19,53 @@
 #define FREE_WITHIN_MS 10000 /* a disk that is not free by then is held by somebody else */
 
 void td_docking_init(struct td_docking *docking, const struct td_config *config, const struct td_dock_config *dock) {
-    *docking = (struct td_docking){.config = config, .dock = dock, .lock = -1, .device_lock = {-1, -1}};
+    *docking = (struct td_docking){.config = config, .dock = dock, .lock = -1, .pair_lock = -1, .device_lock = {-1, -1}};
     for (int side = 0; side < TD_SIDES; side++)
         docking->mounted[side] = (struct td_mounted){-1, -1, -1};
 }
 
-/* The lock lies beside the ledger: whoever shares the ledger shares the locks. */
-int td_docking_lock(struct td_docking *docking, struct td_error *err) {
-    TD_AUTOFREE char *copy = strdup(docking->config->ledger);
+/* Locks lie beside the ledger: whoever shares the ledger shares the locks. A descriptor, -EALREADY: another run has it. */
+static int lock_file(const struct td_config *config, const char *kind, const char *name, const char *words,
+                     struct td_error *err) {
+    TD_AUTOFREE char *copy = strdup(config->ledger);
     TD_AUTOBUF struct td_buf path = {0};
     if (copy == NULL)
-        return td_fail(err, ENOMEM, "locking dock %s", docking->dock->name);
+        return td_fail(err, ENOMEM, "locking %s %s", kind, name);
     const char *dir = dirname(copy);
     if (mkdir(dir, 0700) != 0 && errno != EEXIST)
         return td_fail(err, errno, "cannot make the ledger's directory %s", dir);
-    td_buf_printf(&path, "%s/dock-%s.lock", dir, docking->dock->name);
+    td_buf_printf(&path, "%s/%s-%s.lock", dir, kind, name);
     int fd = open(path.data, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return td_fail(err, errno, "cannot open the lock file %s", path.data);
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        int error = errno;
-        close(fd);
-        if (error == EWOULDBLOCK)
-            return td_fail_text(err, EBUSY, "dock %s is in use by another run of twindock; wait until it has ended",
-                                docking->dock->name);
-        return td_fail(err, error, "cannot lock %s", path.data);
-    }
-    docking->lock = fd;
-    return 0;
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    if (error == EWOULDBLOCK)
+        return td_fail_text(err, EALREADY, "%s is in use by another run of twindock; wait until it has ended", words);
+    return td_fail(err, error, "cannot lock %s", path.data);
+}
+
+int td_docking_lock(struct td_docking *docking, struct td_error *err) {
+    char words[TD_NAME_MAX + 8];
+    snprintf(words, sizeof words, "dock %s", docking->dock->name);
+    docking->lock = lock_file(docking->config, "dock", docking->dock->name, words, err);
+    return docking->lock < 0 ? docking->lock : 0;
+}
+
+/* The two members of a pair may sit in two docks: their runs would write the same rows of the ledger. */
+static int lock_pair(struct td_docking *docking, struct td_error *err) {
+    const struct td_pair *pair = docking->judgement.pair;
+    char words[TD_NAME_MAX + 8];
+    if (docking->pair_lock >= 0)
+        close(docking->pair_lock);
+    docking->pair_lock = -1;
+    if (pair == NULL)
+        return 0;
+    snprintf(words, sizeof words, "pair %s", pair->collection);
+    docking->pair_lock = lock_file(docking->config, "pair", pair->uuid, words, err);
+    return docking->pair_lock < 0 ? docking->pair_lock : 0;
 }
 
 struct td_policy td_docking_policy(const struct td_docking *docking, bool accept_ahead) {
@@ -66,20 +85,26 @@ static void release_devices(struct td_docking *docking) {
     }
 }
 
-/* Keep udevd's probes and other programs that follow the convention away from the disks while we look and work. */
+/* Keep udevd's probes and other programs that follow the convention away from the disks while we look and work. A disk that
+ * another program has locked is judged as one that cannot be looked at. */
 static int lock_devices(struct td_docking *docking, struct td_error *err) {
     for (int slot = 0; slot < TD_SLOTS; slot++) {
-        const struct td_slot *seen = &docking->seen.slots[slot];
+        struct td_slot *seen = &docking->seen.slots[slot];
+        struct td_error error = {0};
         if (!seen->present || (slot == TD_SLOT_DESTINATION && docking->seen.one_device))
             continue;
         char node[TD_NODE_MAX + 8];
         snprintf(node, sizeof node, "/dev/%s", seen->disk.disk);
-        int fd = td_blockdev_lock(node, err);
-        if (fd == -EBUSY)
-            return td_wrap(err, fd, "dock %s", docking->dock->name);
-        if (fd < 0)
+        int fd = td_blockdev_lock(node, &error);
+        if (fd == -EBUSY) {
+            seen->card_state = TD_CARD_UNREAD;
+            snprintf(seen->problem, sizeof seen->problem, "%.*s", (int)sizeof seen->problem - 1, error.text);
+        } else if (fd < 0) {
+            *err = error;
             return fd;
-        docking->device_lock[slot] = fd;
+        } else {
+            docking->device_lock[slot] = fd;
+        }
     }
     return 0;
 }
@@ -113,9 +138,10 @@ int td_docking_look(struct td_docking *docking, struct td_ledger *ledger, enum t
     }
     if (rc == 0)
         rc = lock_devices(docking, err);
-    if (rc == 0)
-        docking->judgement = td_judge_dock(&docking->seen, docking->pairs, docking->pair_count, policy);
-    return rc;
+    if (rc != 0)
+        return rc;
+    docking->judgement = td_judge_dock(&docking->seen, docking->pairs, docking->pair_count, policy);
+    return lock_pair(docking, err);
 }
 
 const struct td_slot *td_docking_slot(const struct td_docking *docking, enum td_side side) {
@@ -158,16 +184,46 @@ static int open_inside(struct td_mounted *mounted, const char *target, bool read
     return 0;
 }
 
+/* Planning may have taken hours. Before a disk is written it must still be the one that was judged: the medium by its
+ * sequence number, the filesystem by its UUID, the member by its card. */
+static int same_medium(const struct td_slot *slot, struct td_error *err) {
+    struct td_blockdev now;
+    struct td_ext4 super;
+    int rc = td_blockdev_from_number(slot->fs.device.number, &now, err);
+    if (rc == 0)
+        rc = td_ext4_read(slot->fs.device.node, &super, err);
+    if (rc != 0)
+        return rc;
+    if (now.diskseq != slot->fs.device.diskseq || now.size != slot->fs.device.size ||
+        strcmp(super.uuid, slot->super.uuid) != 0)
+        return td_fail_text(err, ENXIO, "%s is another disk than the one that was judged; nothing was written to it",
+                            slot->fs.device.node);
+    return 0;
+}
+
+static int same_card(const struct td_slot *slot, int root, struct td_error *err) {
+    struct td_card card;
+    int rc = td_card_read(root, &card, err);
+    if (rc == 0 && strcmp(card.token, slot->card.token) == 0 && card.member == slot->card.member)
+        return 0;
+    return td_fail_text(err, ENXIO, "%s does not carry the card that was judged", slot->fs.device.node);
+}
+
 int td_docking_mount_side(struct td_docking *docking, enum td_side side, const char *target, bool read_only,
                           struct td_error *err) {
     const struct td_slot *slot = td_docking_slot(docking, side);
     struct td_mounted *mounted = &docking->mounted[side];
     if (slot == NULL)
         return 0;
+    int rc = read_only ? 0 : same_medium(slot, err);
+    if (rc != 0)
+        return rc;
     mounted->root = td_mount_ext4(&slot->fs.device, read_only, err);
     if (mounted->root < 0)
         return mounted->root;
-    int rc = open_inside(mounted, target, read_only, err);
+    rc = read_only ? 0 : same_card(slot, mounted->root, err);
+    if (rc == 0)
+        rc = open_inside(mounted, target, read_only, err);
     return td_wrap(err, rc, "member %c on %s", side == TD_A ? 'A' : 'B', slot->fs.device.node);
 }
 
@@ -203,6 +259,7 @@ void td_docking_close(struct td_docking *docking) {
     for (int side = TD_A; side <= TD_B; side++)
         td_docking_unmount(docking, (enum td_side)side, NULL);
     release_devices(docking);
+    close_fd(&docking->pair_lock);
     close_fd(&docking->lock);
     free(docking->pairs);
     docking->pairs = NULL;

@@ -44,23 +44,24 @@ int td_engine_write(struct td_engine *engine, struct td_error *err) {
     return rc;
 }
 
-static int note_progress(struct td_engine *engine, int64_t now, struct td_error *err) {
+static void note_progress(struct td_engine *engine, int64_t now) {
     if (engine->progress != NULL)
         td_progress_show(engine->progress, &engine->shown, now);
     bool new_phase = engine->noted_phase != engine->phase;
     if (engine->run == 0 || (now - engine->last_note_ns < NOTE_EVERY_NS && !new_phase))
-        return 0;
+        return;
     engine->last_note_ns = now;
     engine->noted_phase = engine->phase;
-    return td_ledger_run_progress(engine->ledger, engine->run, engine->phase, engine->shown.done, engine->shown.all,
-                                  err);
+    struct td_error ignored; /* a nicety: when another run holds the ledger just now, the next note will do */
+    td_ledger_run_progress(engine->ledger, engine->run, engine->phase, engine->shown.done, engine->shown.all, &ignored);
 }
 
 int td_engine_tick(struct td_engine *engine, bool force, struct td_error *err) {
     int64_t now = td_boot_ns();
     engine->shown.phase = engine->phase;
-    int rc = note_progress(engine, now, err);
-    if (rc == 0 && engine->in_transaction && (force || now - engine->last_commit_ns > COMMIT_EVERY_NS)) {
+    int rc = 0;
+    note_progress(engine, now);
+    if (engine->in_transaction && (force || now - engine->last_commit_ns > COMMIT_EVERY_NS)) {
         rc = td_ledger_commit(engine->ledger, err);
         engine->in_transaction = false;
     }

@@ -216,6 +216,9 @@ static void add_up(struct td_engine *engine) {
 }
 
 static int flush_targets(struct td_engine *engine, struct td_error *err) {
+    int rc = td_engine_tick(engine, true, err); /* nothing of the ledger is held while the disks work */
+    if (rc != 0)
+        return rc;
     for (int side = TD_A; side <= TD_B; side++)
         if (engine->target[side] != NULL && engine->side[side].alive)
             td_target_flush(engine->target[side]);
@@ -281,6 +284,8 @@ int td_engine_run_ops(struct td_engine *engine, struct td_error *err) {
         if (rc == 0 && !waits)
             rc = run_action(engine, order[i], err);
     }
+    if (rc == 0)
+        rc = td_engine_tick(engine, true, err);
     td_engine_targets_stop(engine, rc != 0 && rc != -ECANCELED);
     notice_losses(engine);
     int drained = td_engine_drain(engine, 0, err);
@@ -313,7 +318,14 @@ static int prove_now(struct td_engine *engine, const struct td_op_done *done, st
     return rc == -ENOENT ? 0 : rc;
 }
 
+/* What was read back is proven only if it is what the ledger has for the path by now. */
 static int copied(struct td_engine *engine, const struct td_op_done *done, struct td_error *err) {
+    struct td_file file;
+    int rc = td_ledger_file(engine->ledger, engine->pair, done->path, &file, err);
+    if (rc != 0 && rc != -ENOENT)
+        return rc;
+    if (rc == -ENOENT || !file.has_hash || memcmp(file.hash, done->hash, TD_HASH_LEN) != 0)
+        return 0;
     engine->tally[done->side].copied_bytes += done->bytes;
     engine->counts.proven++;
     engine->counts.proven_bytes += done->bytes;

@@ -1,7 +1,9 @@
 /* Proof: every copy that is not proven in this cycle is read from its medium, each disk by its own reader. */
+#include "twindock/base/beneath.h"
 #include "twindock/base/cleanup.h"
 #include "twindock/base/clock.h"
 #include "twindock/run/engine.h"
+#include "twindock/sync/attributes.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -68,8 +70,12 @@ static int enter_link(void *ctx, const char *path) {
 
 int td_engine_enter_links(struct td_engine *engine, const char *leader, struct td_error *err) {
     struct links links = {.engine = engine, .err = err};
-    int rc = td_ledger_file(engine->ledger, engine->pair, leader, &links.leader, err);
-    if (rc != 0 || !links.leader.has_hash || links.leader.entry.nlink < 2)
+    struct td_entry scanned;
+    int rc = td_work_entry(engine->ledger, TD_SOURCE, leader, &scanned, err);
+    if (rc != 0 || scanned.nlink < 2)
+        return rc == -ENOENT ? 0 : rc;
+    rc = td_ledger_file(engine->ledger, engine->pair, leader, &links.leader, err);
+    if (rc != 0 || !links.leader.has_hash)
         return rc == -ENOENT ? 0 : rc;
     return td_work_followers(engine->ledger, leader, enter_link, &links, err);
 }
@@ -87,19 +93,16 @@ static int source_agrees(struct td_engine *engine, const char *path, struct td_f
     return td_ledger_put_file(engine->ledger, engine->pair, file, err);
 }
 
-static int agrees(struct td_engine *engine, const struct td_read_done *done, struct td_file *file,
-                  struct td_error *err) {
-    bool linked = file->entry.nlink > 1;
+static int agrees(struct td_engine *engine, const struct td_read_done *done, struct td_file *file, struct td_error *err) {
     int rc;
     if (done->side == TD_SOURCE) {
         rc = source_agrees(engine, done->path, file, err);
     } else {
         engine->counts.proven++;
         engine->counts.proven_bytes += done->result.bytes;
-        rc = td_ledger_prove(engine->ledger, engine->pair, done->path, done->side, engine->cycle, td_wall_seconds(),
-                             err);
+        rc = td_ledger_prove(engine->ledger, engine->pair, done->path, done->side, engine->cycle, td_wall_seconds(), err);
     }
-    return rc == 0 && linked ? td_engine_enter_links(engine, done->path, err) : rc;
+    return rc == 0 ? td_engine_enter_links(engine, done->path, err) : rc;
 }
 
 /* All that read a file which the ledger does not know say the same: enter it at once, so that it is not lost when the
@@ -159,13 +162,27 @@ static int read_failed(struct td_engine *engine, const struct td_read_done *done
     return td_work_testify(engine->ledger, done->path, done->side, error, false, none, err);
 }
 
-/* Was the source's file edited after the walk? Then what was read belongs to a later state than what was copied. */
-static bool edited_since(struct td_engine *engine, const struct td_read_done *done) {
-    struct td_entry scanned;
-    const struct stat *now = &done->result.stat;
+/*
+ * Was the source's file edited after the walk? Then what was read belongs to a later state than what was planned. When only
+ * its ctime moved (a chmod, or an edit that kept size and mtime), the walk's entry is brought up to date, and the
+ * judgement goes by the state that was read. 1: edited.
+ */
+static int edited_since(struct td_engine *engine, const struct td_read_done *done, struct td_error *err) {
+    struct td_entry scanned, now = {0};
+    const struct stat *read = &done->result.stat;
+    const char *name;
     if (done->side != TD_SOURCE || td_work_entry(engine->ledger, TD_SOURCE, done->path, &scanned, NULL) != 0)
-        return false;
-    return scanned.size != (uint64_t)now->st_size || !td_same_time(&scanned.mtime, &now->st_mtim);
+        return 0;
+    if (scanned.size != (uint64_t)read->st_size || !td_same_time(&scanned.mtime, &read->st_mtim))
+        return 1;
+    if (td_same_time(&scanned.ctime, &read->st_ctim))
+        return 0;
+    TD_AUTOCLOSE int dir = td_open_parent(engine->side[TD_SOURCE].root, done->path, &name);
+    if (dir < 0 || td_entry_read(dir, name, &now) != 0 || !S_ISREG(now.mode) || !td_same_time(&now.ctime, &read->st_ctim))
+        return 1; /* it goes on changing */
+    now.path = done->path;
+    now.place = scanned.place;
+    return td_work_scan(engine->ledger, TD_SOURCE, &now, err);
 }
 
 int td_engine_read_done(struct td_engine *engine, const struct td_message *message, struct td_error *err) {
@@ -178,7 +195,10 @@ int td_engine_read_done(struct td_engine *engine, const struct td_message *messa
         return rc;
     if (done->result.error != 0 && !done->result.changing)
         return read_failed(engine, done, err);
-    if (done->result.changing || edited_since(engine, done))
+    int edited = edited_since(engine, done, err);
+    if (edited < 0)
+        return edited;
+    if (done->result.changing || edited > 0)
         return td_work_testify(engine->ledger, done->path, done->side, 0, true, done->result.hash, err);
     rc = td_ledger_file(engine->ledger, engine->pair, done->path, &file, err);
     if (rc != 0 && rc != -ENOENT)
@@ -301,12 +321,18 @@ static void end_proof(struct td_engine *engine, bool cancel) {
         if (proof->reader[side] != NULL)
             td_reader_stop(proof->reader[side], cancel || !engine->side[side].alive);
         td_cursor_close(proof->jobs[side]);
-        while (proof->again[side] != NULL) {
-            struct again *next = proof->again[side]->next;
-            free(proof->again[side]);
-            proof->again[side] = next;
-        }
     }
+}
+
+static void free_proof(struct td_engine *engine) {
+    for (int side = 0; side < TD_SIDES; side++)
+        while (engine->proof->again[side] != NULL) {
+            struct again *next = engine->proof->again[side]->next;
+            free(engine->proof->again[side]);
+            engine->proof->again[side] = next;
+        }
+    free(engine->proof);
+    engine->proof = NULL;
 }
 
 int td_engine_prove(struct td_engine *engine, unsigned sides, struct td_error *err) {
@@ -325,7 +351,6 @@ int td_engine_prove(struct td_engine *engine, unsigned sides, struct td_error *e
     int drained = td_engine_drain(engine, 0, rc == 0 ? err : NULL); /* what was read before it ended counts */
     if (drained == 0)
         drained = td_engine_tick(engine, true, rc == 0 ? err : NULL);
-    free(engine->proof);
-    engine->proof = NULL;
+    free_proof(engine);
     return rc != 0 ? rc : drained;
 }

@@ -89,18 +89,36 @@ int td_enrolling_open(struct td_docking *docking, const struct td_app *app, cons
 
 /* --- into the ledger ----------------------------------------------------------------------------------------- */
 
-/* Are the cards that are there those of this pair, one A and one B in the right slots? Then they are kept. */
-static bool cards_fit(const struct td_card cards[2], const char *collection, const char *uuid) {
-    for (int i = 0; i < 2; i++)
-        if (strcmp(cards[i].collection, collection) != 0 || strcasecmp(cards[i].pair, uuid) != 0 ||
-            cards[i].member != (i == 0 ? 'A' : 'B'))
-            return false;
-    return strcmp(cards[0].token, cards[1].token) != 0;
+/* Is this the card of the member that belongs into this slot? */
+static bool card_fits(const struct td_card *card, int slot, const char *collection, const char *uuid) {
+    return strcmp(card->collection, collection) == 0 && strcasecmp(card->pair, uuid) == 0 &&
+           card->member == (slot == TD_SLOT_SOURCE ? 'A' : 'B');
 }
 
+/*
+ * Are the cards that are there those of this pair, one A and one B in the right slots? Then they are kept. One alone is
+ * what an enrolling that was cut short has left: it is kept when no run was ever made with it and no ledger knows it.
+ */
+static bool cards_fit(const struct td_docking *docking, const struct td_card cards[2], int count,
+                      const char *collection, const char *uuid) {
+    for (int i = 0; i < 2; i++)
+        if (cards[i].pair[0] != '\0' && !card_fits(&cards[i], i, collection, uuid))
+            return false;
+    if (count != 1)
+        return count == 0 || strcmp(cards[0].token, cards[1].token) != 0;
+    const struct td_card *card = cards[0].pair[0] != '\0' ? &cards[0] : &cards[1];
+    for (size_t i = 0; i < docking->pair_count; i++)
+        if (strcasecmp(docking->pairs[i].uuid, uuid) == 0)
+            return false;
+    return card->generation == 0 && card->last_run == 0;
+}
+
+/* Those that are not there yet. */
 static int make_cards(struct td_card cards[2], const char *collection, const char *uuid, enum td_layout layout,
                       struct td_error *err) {
     for (int i = 0; i < 2; i++) {
+        if (cards[i].pair[0] != '\0')
+            continue;
         cards[i] = (struct td_card){.member = i == 0 ? 'A' : 'B', .layout = layout};
         snprintf(cards[i].pair, sizeof cards[i].pair, "%s", uuid);
         snprintf(cards[i].collection, sizeof cards[i].collection, "%s", collection);
@@ -115,7 +133,16 @@ static int mount_slot(const struct td_slot *slot, bool read_only, struct td_erro
     return td_mount_ext4(&slot->fs.device, read_only, err);
 }
 
-/* What cards are there already: both or none, or it is a case for a person. */
+static int wait_free(const struct td_docking *docking, struct td_error *err) {
+    for (int i = 0; i < 2; i++) {
+        int rc = td_blockdev_wait_free(docking->seen.slots[i].fs.device.node, 10000, err);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+/* What cards are there already; a card that is not there has no pair. */
 static int read_cards(const struct td_docking *docking, struct td_card cards[2], int *count, struct td_error *err) {
     *count = 0;
     for (int i = 0; i < 2; i++) {
@@ -128,19 +155,30 @@ static int read_cards(const struct td_docking *docking, struct td_card cards[2],
         else if (rc != -ENOENT)
             return td_wrap(err, rc, "the disk in the %s slot", td_slot_names[i]);
     }
+    return wait_free(docking, err);
+}
+
+/* Asked of both before either is mounted for writing: that alone changes a disk. */
+static int refuse_protected(const struct td_docking *docking, struct td_error *err) {
     for (int i = 0; i < 2; i++) {
-        int rc = td_blockdev_wait_free(docking->seen.slots[i].fs.device.node, 10000, err);
-        if (rc != 0)
-            return rc;
+        const char *node = docking->seen.slots[i].fs.device.node;
+        if (td_blockdev_is_protected(node) <= 0)
+            continue;
+        td_fail_text(err, EROFS, "The disk in the %s slot (%s) is write-protected. Nothing was written.",
+                     td_slot_names[i], node);
+        return TD_EXIT_REFUSED;
     }
     return 0;
 }
 
-static int write_cards(const struct td_docking *docking, struct td_card cards[2], struct td_error *err) {
+/* Both members take writing before the first card is written, so that they get theirs together or not at all. */
+static int write_cards_to(const struct td_docking *docking, struct td_card cards[2], struct td_error *err) {
+    TD_AUTOCLOSE int a = mount_slot(&docking->seen.slots[0], false, err);
+    TD_AUTOCLOSE int b = a < 0 ? a : mount_slot(&docking->seen.slots[1], false, err);
+    if (b < 0)
+        return b;
     for (int i = 0; i < 2; i++) {
-        TD_AUTOCLOSE int root = mount_slot(&docking->seen.slots[i], false, err);
-        if (root < 0)
-            return root;
+        int root = i == 0 ? a : b;
         if (gethostname(cards[i].host, sizeof cards[i].host - 1) != 0)
             cards[i].host[0] = '\0';
         int rc = td_card_write(root, &cards[i], err);
@@ -149,12 +187,12 @@ static int write_cards(const struct td_docking *docking, struct td_card cards[2]
         if (rc != 0)
             return rc;
     }
-    for (int i = 0; i < 2; i++) {
-        int rc = td_blockdev_wait_free(docking->seen.slots[i].fs.device.node, 10000, err);
-        if (rc != 0)
-            return rc;
-    }
     return 0;
+}
+
+static int write_cards(const struct td_docking *docking, struct td_card cards[2], struct td_error *err) {
+    int rc = write_cards_to(docking, cards, err);
+    return rc != 0 ? rc : wait_free(docking, err);
 }
 
 static void describe_pair(const struct td_docking *docking, const struct td_card cards[2], const char *collection,
@@ -174,6 +212,23 @@ static void describe_pair(const struct td_docking *docking, const struct td_card
     }
 }
 
+/* Disks that were in a ledger before, which is lost: the runs go on after the last that their cards know of, for the
+ * history on them is ordered by number. A run that says so is entered. */
+static int continue_runs(const struct td_docking *docking, struct td_ledger *ledger, const struct td_pair *pair,
+                         const struct td_card cards[2], struct td_error *err) {
+    struct td_run run = {.pair = pair->id, .command = "enroll", .verdict = TD_OK, .result = TD_RESULT_DONE};
+    run.id = cards[0].last_run > cards[1].last_run ? cards[0].last_run : cards[1].last_run;
+    if (run.id <= 0)
+        return 0;
+    snprintf(run.collection, sizeof run.collection, "%s", pair->collection);
+    snprintf(run.uuid, sizeof run.uuid, "%s", pair->uuid);
+    snprintf(run.dock, sizeof run.dock, "%s", docking->dock->name);
+    if (gethostname(run.host, sizeof run.host - 1) != 0)
+        run.host[0] = '\0';
+    int rc = td_ledger_run_begin(ledger, &run, err);
+    return rc == 0 ? td_ledger_run_end(ledger, &run, err) : rc;
+}
+
 int td_enrolling_enter(struct td_docking *docking, struct td_ledger *ledger, const char *collection,
                        enum td_layout layout, struct td_error *err) {
     const char *uuid = docking->seen.slots[TD_SLOT_SOURCE].super.uuid;
@@ -183,12 +238,13 @@ int td_enrolling_enter(struct td_docking *docking, struct td_ledger *ledger, con
     int rc = read_cards(docking, cards, &count, err);
     if (rc != 0)
         return rc;
-    if (count == 1 || (count == 2 && !cards_fit(cards, collection, uuid)))
+    if (!cards_fit(docking, cards, count, collection, uuid))
         return refuse(
             err, TD_EXIT_REFUSED,
             "The disks carry cards of twindock that do not belong together as members A (source slot) and B "
             "(destination slot) of this collection. Check that these are the right disks in the right slots.");
-    if (count == 0)
+    rc = refuse_protected(docking, err);
+    if (rc == 0)
         rc = make_cards(cards, collection, uuid, layout, err);
     if (rc != 0)
         return rc;
@@ -196,6 +252,8 @@ int td_enrolling_enter(struct td_docking *docking, struct td_ledger *ledger, con
     rc = td_ledger_begin(ledger, err);
     if (rc == 0)
         rc = td_ledger_add_pair(ledger, &pair, err);
+    if (rc == 0)
+        rc = continue_runs(docking, ledger, &pair, cards, err);
     if (rc == 0)
         rc = write_cards(docking, cards, err);
     if (rc == 0)

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PATIENCE_MS (10 * 60 * 1000) /* another dock's run may hold the ledger while a disk of its is slow */
+
 static bool concerns(const struct td_run_request *request, const struct td_dock_config *dock) {
     return request->device == NULL || td_dock_has_node(dock, request->device);
 }
@@ -58,7 +60,7 @@ static int run_docks(const struct td_app *app, const struct td_run_request *requ
         if (!concerns(request, &app->config->docks[i]))
             continue;
         int rc = td_backup_dock(app, request, ledger, &app->config->docks[i], &here, &runs[*count], &said, err);
-        if (rc == -EBUSY && request->nightly)
+        if (rc == -EALREADY && request->nightly)
             continue; /* a run that is already going is left alone */
         if (here)
             join_json(app, out, count, &said);
@@ -103,6 +105,8 @@ int td_command_run(const struct td_app *app, const struct td_run_request *reques
     runs = calloc(app->config->dock_count + 1, sizeof *runs);
     if (rc == 0 && runs == NULL)
         rc = td_fail(err, ENOMEM, "beginning a run");
+    if (rc == 0)
+        td_ledger_patience(ledger, PATIENCE_MS);
     if (rc == 0)
         rc = run_docks(app, request, ledger, runs, &ran, out, err);
     if (rc == 0 && ran == 0 && !request->nightly && request->device == NULL)

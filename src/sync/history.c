@@ -15,8 +15,8 @@
 #include <time.h>
 
 #define TD_RUN_DIGITS 8
-#define TD_RUN_DIGITS_MAX 14 /* what fits into TD_HISTORY_NAME_MAX together with the time */
-#define TD_TIME_LEN 16       /* 20140902T200004Z */
+#define TD_RUN_DIGITS_MAX 14     /* what fits into TD_HISTORY_NAME_MAX together with the time */
+#define TD_TIME_LEN 16           /* 20140902T200004Z */
 #define TD_CLOCK_LOST 1000000000 /* 2001: before it only a machine that has lost its time of day */
 
 static const char *const td_stores[] = {TD_HISTORY, TD_QUARANTINE};
@@ -151,8 +151,7 @@ static int td_list_expired(int fd, int64_t last, const char *except, struct td_k
     struct dirent *entry;
     while ((errno = 0, entry = readdir(dir))) {
         struct td_kept_run run;
-        if (!td_parse_run(entry->d_name, &run) || run.run > last ||
-            (except && strcmp(entry->d_name, except) == 0))
+        if (!td_parse_run(entry->d_name, &run) || run.run > last || (except && strcmp(entry->d_name, except) == 0))
             continue;
         struct td_kept_run *grown = realloc(*out, ((size_t)count + 1) * sizeof(run));
         if (!grown)

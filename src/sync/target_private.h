@@ -8,6 +8,7 @@
  *   target_place.c   one operation carried out on the member's tree
  *   target_keep.c    what is replaced or deleted goes into history or quarantine
  *   target_room.c    full and lost members; giving up history to make room
+ *   target_spare.c   how much room that could make
  *   staging.c        names in staging/, what is made there, and the sweep
  *   copy.c           the reading side of a copy
  *   remove_tree.c    removal of whole trees
@@ -123,6 +124,8 @@ struct td_target {
     int keep[2];       /* history/<run> and quarantine/<run>; -1 until needed */
     uint64_t number;   /* the last one used in staging */
     bool nothing_left; /* no older history is left to be given up */
+    bool spare_known;
+    uint64_t spare;    /* bytes that older history can still give; once known */
     bool filling;      /* there is no room: finish what is staged, then the state is full */
     struct td_task *current;
     struct td_task_list batch;  /* staged, in order */
@@ -148,8 +151,11 @@ int td_target_judge(struct td_target *target, struct td_task *task, int rc, cons
 bool td_room_retry(struct td_target *target, int rc);
 /* The same for data, where the error leaves no doubt that there is no room. */
 bool td_room_retry_data(struct td_target *target, int rc);
-/* Before a file that needs so many bytes. -ENOSPC: it could not be held by the member even if that were empty. */
+/* Before a file that needs so many bytes. -ENOSPC: the member could not hold it even without its older history, of which
+ * nothing is given up then; `filling` when there is little room for anything else, too. */
 int td_room_reserve(struct td_target *target, uint64_t need);
+/* Bytes that giving up all older history would set free; a lower bound. Walks over all of it. */
+uint64_t td_room_spare(struct td_target *target);
 
 /* staging: worker only */
 void td_staged_name(char out[TD_STAGED_NAME_MAX], const char *kind, uint64_t number);

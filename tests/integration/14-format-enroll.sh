@@ -114,7 +114,7 @@ refuses "members of a lost ledger, without --erase" 'not empty' "$A" "$B" format
 
 # --- a lost ledger ------------------------------------------------------------------------------------------------
 
-generation=$(card_of "$A" generation) token=$(card_of "$A" token)
+generation=$(card_of "$A" generation) token=$(card_of "$A" token) last_run=$(card_of "$A" last_run)
 dock "$A" "$B"
 td_is 2 "without the ledger the disks are strangers" check --json
 equal "strangers" foreign-disk "$(json docks 0 verdict)"
@@ -125,6 +125,7 @@ dock "$A" "$B"
 td_is 2 "enroll as another collection is refused" enroll N
 td_is 0 "enroll after the ledger was lost" enroll M
 undock
+equal "the runs go on after the last of the lost ledger" "$((last_run + 1)) enroll" "$(ledger "SELECT max(id) || ' ' || command FROM run")"
 equal "the cards are kept" "$generation $token" "$(card_of "$A" generation) $(card_of "$A" token)"
 dock "$A" "$B"
 td_is 0 "check" check --json
@@ -196,6 +197,50 @@ matches "it is told" 'big.bin' "$(json noted) $(json repaired)"
 undock
 check "A is the source" same_tree "$A"
 check "B is the source" same_tree "$B"
+
+# --- an enrolling that was cut short -------------------------------------------------------------------------------
+
+# A write-protected disk: refused, and neither disk is touched. (A card on one alone would be in the way for ever.)
+lose_ledger
+for protected in source destination; do
+    fill "$A" -U "$UUID"; fill "$B" -U "$UUID"
+    before=$(sums "$A" "$B")
+    ln -sfn "$(losetup $([[ $protected = source ]] && echo -r) -f --show "$A")" "$SLOT1"
+    ln -sfn "$(losetup $([[ $protected = destination ]] && echo -r) -f --show "$B")" "$SLOT2"
+    td_is 2 "enroll with a write-protected disk in the $protected slot is refused" enroll M
+    matches "write-protected $protected: the sentence" "$protected slot .*write-protected.*Nothing was written" "$(cat "$ERR")"
+    undock
+    equal "write-protected $protected: nothing was written" "$before 0" "$(sums "$A" "$B") $(pairs)"
+done
+
+# Killed between the two cards: one disk has a card that no ledger knows. Enrolling again gives it its other half.
+drop_card() { debugfs -w -R 'rm /.twindock/card.json' "$1" >/dev/null 2>&1; }
+for lone in A B; do
+    lose_ledger
+    fill "$A" -U "$UUID"; fill "$B" -U "$UUID"
+    dock "$A" "$B"
+    td enroll M
+    undock
+    lose_ledger
+    if [[ $lone = A ]]; then kept=$A dropped=$B; else kept=$B dropped=$A; fi
+    drop_card "$dropped"
+    token=$(card_of "$kept" token)
+    refuses "the lone card of $lone in the other one's slot" 'do not belong together' "$B" "$A" enroll M
+    dock "$A" "$B"
+    td_is 0 "enroll after $lone alone got its card" enroll M
+    undock
+    equal "lone $lone: its card is kept" "$token" "$(card_of "$kept" token)"
+    equal "lone $lone: the letters" 'A B' "$(card_of "$A" member) $(card_of "$B" member)"
+    check "lone $lone: the tokens differ" [ "$(card_of "$A" token)" != "$(card_of "$B" token)" ]
+    dock "$A" "$B"
+    td_is 0 "lone $lone: the first run" run
+    undock
+done
+# A member that was written to, beside a disk without a card, stays a case for a person.
+lose_ledger
+drop_card "$A"
+refuses "a lone card that a run has used" 'do not belong together' "$A" "$B" enroll M
+
 # --- a lost ledger must not end in two empty disks ---------------------------------------------------------------
 rm -rf "$T/ledger"
 new_pair 64M

@@ -209,13 +209,19 @@ equal "overdue: run by hand mails nothing" 0 "$(mails)"
 td info
 matches "overdue: --info flags it" '^M *[?!]' "$(sed -n 2p "$OUT")"
 
+# The next full minute, when there is time enough left until then for what should still be done.
+next_minute() {
+    while [[ $(date +%-S) -gt 30 ]]; do sleep 1; done
+    date -d '+1 minute' +%H:%M
+}
+
 # --- finish_by ----------------------------------------------------------------------------------------------------
 
 truncate -s 3200M "$SRC/vast" # a hole: read in no time, but a disk might take a minute for so much
 dock "$A" "$B"
 td_is 0 "finish_by: all of it, without one" run
 echo "something new" >"$SRC/docs/t1.txt"
-[[ $(date +%S) -lt 57 ]] && by=$(date -d '+1 minute' +%H:%M) || by=$(date -d '+2 minutes' +%H:%M)
+by=$(next_minute)
 add_key finish_by "$by"
 td_is 0 "finish_by: within the minute" run --json
 equal "finish_by: result" done-unproven "$(json result)"
@@ -235,11 +241,18 @@ td_is 0 "finish_by: the next run" run --json
 equal "finish_by: the next run has done it all" 'done 0' "$(json result) $(json left)"
 equal "finish_by: and proves only what was left" "$left" "$(json proven)"
 
+# --- the end of the hanging mailer --------------------------------------------------------------------------------
+
+for i in $(seq 900); do kill -0 "$HANGING" 2>/dev/null || break; sleep 0.1; done
+check "a mailer that hangs is given up in about a minute" test $((SECONDS - hang_started)) -lt 75
+wait "$HANGING"
+equal "a mailer that hangs changes no result" 2 $?
+matches "a mailer that hangs is recorded" 'did not end within 60' "$(sqlite3 "$T/hang/twindock.db" 'SELECT error FROM mail')"
 # A copy that would not end by then is not begun, and what hangs on it waits.
 truncate -s 6400M "$SRC/vaster"
 echo "small and new" >"$SRC/docs/small.txt"
 mv "$SRC/docs/t2.txt" "$SRC/docs/t2-moved.txt"
-[[ $(date +%S) -lt 50 ]] && by=$(date -d '+1 minute' +%H:%M) || by=$(date -d '+2 minutes' +%H:%M)
+by=$(next_minute)
 add_key finish_by "$by"
 td_is 3 "finish_by: a copy that takes too long" run --json
 equal "finish_by: is left for the next run" interrupted "$(json result)"
@@ -252,12 +265,5 @@ check "finish_by: B equals the source" same_tree "$B"
 dock "$A" "$B"
 rm "$SRC/vaster"
 
-# --- the end of the hanging mailer --------------------------------------------------------------------------------
-
-for i in $(seq 900); do kill -0 "$HANGING" 2>/dev/null || break; sleep 0.1; done
-check "a mailer that hangs is given up in about a minute" test $((SECONDS - hang_started)) -lt 75
-wait "$HANGING"
-equal "a mailer that hangs changes no result" 2 $?
-matches "a mailer that hangs is recorded" 'did not end within 60' "$(sqlite3 "$T/hang/twindock.db" 'SELECT error FROM mail')"
 losetup -d "$FOREIGN"
 finish

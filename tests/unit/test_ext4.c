@@ -334,7 +334,7 @@ static void preens(void **state) {
     int status = -1;
     struct td_error err = {0};
     loopdev_attach(&loop, false);
-    assert_int_equal(td_ext4_preen(loop.node, &status, &err), 0);
+    assert_int_equal(td_ext4_preen(loop.node, NULL, &status, &err), 0);
     assert_int_equal(status, 0);
     loopdev_detach(&loop);
 
@@ -342,7 +342,7 @@ static void preens(void **state) {
     debugfs("set_super_value free_blocks_count 7");
     debugfs("set_super_value state 0");
     loopdev_attach(&loop, false);
-    assert_int_equal(td_ext4_preen(loop.node, &status, &err), 0);
+    assert_int_equal(td_ext4_preen(loop.node, NULL, &status, &err), 0);
     assert_int_equal(status, 1);
     loopdev_detach(&loop);
     must_run("e2fsck", "-fn", loop.image, NULL);
@@ -351,12 +351,52 @@ static void preens(void **state) {
     debugfs("set_inode_field <2> mode 0100644");
     debugfs("set_super_value state 0");
     loopdev_attach(&loop, false);
-    assert_int_equal(td_ext4_preen(loop.node, &status, &err), 0);
+    assert_int_equal(td_ext4_preen(loop.node, NULL, &status, &err), 0);
     assert_true(status >= 4);
     assert_non_null(strstr(err.text, loop.node));
 
-    assert_int_equal(td_ext4_preen("/dev/no-such-device", &status, &err), 0);
+    assert_int_equal(td_ext4_preen("/dev/no-such-device", NULL, &status, &err), 0);
     assert_int_equal(status, 8);
+}
+
+/* What e2fsck did is undone to the last byte, whether it gave up or not. */
+static void a_preening_can_be_taken_back(void **state) {
+    (void)state;
+    need_root();
+    char file[400];
+    for (int broken = 0; broken < 2; broken++) {
+        struct td_ext4_undo undo = {.file = file};
+        struct td_error err = {0};
+        int status = -1;
+        make(broken ? "-b1024" : "-b4096", NULL, NULL);
+        snprintf(file, sizeof file, "%s/undo", loop.directory);
+        /* A journal as a power cut leaves it: the superblock alone says so, and e2fsck writes to it and more. */
+        debugfs("set_super_value free_blocks_count 7");
+        debugfs("feature needs_recovery");
+        if (broken)
+            debugfs("set_inode_field <2> mode 0100644");
+        debugfs("set_super_value state 0");
+        uint64_t before = file_sum(loop.image);
+        loopdev_attach(&loop, false);
+        assert_int_equal(td_ext4_preen(loop.node, &undo, &status, &err), 0);
+        assert_int_equal(status >= 4, broken);
+        assert_true(undo.kept);
+        assert_int_not_equal(file_sum(loop.image), before);
+        assert_int_equal(td_ext4_take_back(loop.node, &undo, &err), 0);
+        td_ext4_forget(&undo);
+        assert_int_equal(access(file, F_OK), -1);
+        loopdev_detach(&loop);
+        assert_int_equal(file_sum(loop.image), before);
+
+        undo.file = "/proc/no/undo"; /* cannot be kept: not touched */
+        loopdev_attach(&loop, false);
+        assert_true(td_ext4_preen(loop.node, &undo, &status, &err) < 0);
+        assert_false(undo.kept);
+        assert_int_equal(td_ext4_take_back(loop.node, &undo, &err), 0);
+        loopdev_detach(&loop);
+        assert_int_equal(file_sum(loop.image), before);
+        loopdev_destroy(&loop);
+    }
 }
 
 static void random_uuids(void **state) {
@@ -387,6 +427,7 @@ int main(void) {
         cmocka_unit_test_teardown(makes_a_filesystem, teardown),
         cmocka_unit_test_teardown(does_not_make_one_where_it_must_not, teardown),
         cmocka_unit_test_teardown(preens, teardown),
+        cmocka_unit_test_teardown(a_preening_can_be_taken_back, teardown),
         cmocka_unit_test_teardown(random_uuids, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -447,38 +447,6 @@ static void test_generations(void **state) {
     td_ledger_close(ledger);
 }
 
-/* A round of proving that took months is as old as the first copy read in it. */
-static void test_a_proof_is_as_old_as_its_oldest_part(void **state) {
-    (void)state;
-    struct td_ledger *ledger = open_ledger();
-    struct td_pair p = enroll(ledger, "M", "uuid"), other = enroll(ledger, "N", "uuid2");
-    struct td_pair *pairs;
-    size_t count;
-    struct td_file old = make_file("old", 1), new = make_file("new", 1), dir = make_file("no hash", 0);
-    old.proven_at[TD_A] = 300, old.proven_at[TD_B] = 200;
-    new.proven_at[TD_A] = new.proven_at[TD_B] = 1000;
-    dir.has_hash = false;
-    put(ledger, p.id, &old);
-    put(ledger, p.id, &new);
-    put(ledger, p.id, &dir);
-    old.proven_at[TD_A] = 5;
-    put(ledger, other.id, &old);
-    assert_int_equal(td_ledger_member_state(ledger, p.members[0].id, "ok", 1000, NULL), 0);
-    assert_int_equal(td_ledger_member_state(ledger, p.members[1].id, "ok", 1000, NULL), 0);
-    assert_int_equal(td_ledger_pairs(ledger, &pairs, &count, NULL), 0);
-    assert_int_equal(pairs[0].members[0].last_proven, 300);
-    assert_int_equal(pairs[0].members[1].last_proven, 200);
-    free(pairs);
-    assert_int_equal(td_ledger_prove(ledger, p.id, "old", TD_A, 7, 2000, NULL), 0);
-    assert_int_equal(td_ledger_member_state(ledger, p.members[0].id, "ok", 2000, NULL), 0);
-    assert_int_equal(td_ledger_member_state(ledger, p.members[1].id, "unproven", 0, NULL), 0);
-    assert_int_equal(td_ledger_pairs(ledger, &pairs, &count, NULL), 0);
-    assert_int_equal(pairs[0].members[0].last_proven, 1000);
-    assert_int_equal(pairs[0].members[1].last_proven, 200);
-    free(pairs);
-    td_ledger_close(ledger);
-}
-
 /* --- files ------------------------------------------------------------------------------------------- */
 
 static void test_file_comes_back_whole(void **state) {
@@ -699,7 +667,6 @@ int main(void) {
         cmocka_unit_test_teardown(test_pairs, empty_scratch),
         cmocka_unit_test_teardown(test_one_member_only, empty_scratch),
         cmocka_unit_test_teardown(test_generations, empty_scratch),
-        cmocka_unit_test_teardown(test_a_proof_is_as_old_as_its_oldest_part, empty_scratch),
         cmocka_unit_test_teardown(test_file_comes_back_whole, empty_scratch),
         cmocka_unit_test_teardown(test_prove_hold_drop, empty_scratch),
         cmocka_unit_test_teardown(test_files_in_path_order, empty_scratch),

@@ -298,6 +298,26 @@ static void test_last_backup(void **state) {
 
 /* --- what is old enough to be given up --------------------------------------------------------------- */
 
+/* The disks may know of runs that this ledger has lost. */
+static void test_numbers_go_on_from_what_the_cards_say(void **state) {
+    (void)state;
+    struct td_run run = begin("run", 1000);
+    assert_int_equal(run.id, 1);
+    run.id = 321;
+    assert_int_equal(td_ledger_run_begin(ledger, &run, NULL), 0);
+    assert_int_equal(run.id, 322);
+    run.id = 5; /* long known */
+    assert_int_equal(td_ledger_run_begin(ledger, &run, NULL), 0);
+    assert_int_equal(run.id, 323);
+    run.id = 323;
+    assert_int_equal(td_ledger_run_begin(ledger, &run, NULL), 0);
+    assert_int_equal(run.id, 324);
+    run.id = INT64_MAX;
+    assert_int_equal(td_ledger_run_begin(ledger, &run, NULL), 0);
+    assert_int_equal(run.id, 325);
+    assert_int_equal(begin("run", 2000).id, 326);
+}
+
 #define DAY INT64_C(86400)
 #define SPRING INT64_C(1900000000)
 static void ended_run(int64_t started) {
@@ -321,7 +341,7 @@ static void test_runs_expire_with_good_clocks(void **state) {
     int64_t started = 7;
     assert_int_equal(td_ledger_run_started(ledger, 1, &started, NULL), -ENOENT);
     assert_int_equal(expired_at(SPRING), 0);
-    ended_run(SPRING + DAY);                          /* run 2 */
+    ended_run(SPRING + DAY);                            /* run 2 */
     assert_int_equal(expired_at(SPRING + 90 * DAY), 0); /* on the day: not older */
     assert_int_equal(expired_at(SPRING + 91 * DAY), 0);
     assert_int_equal(expired_at(SPRING + 92 * DAY), 1); /* the run before, a day ago, thought so too */
@@ -333,10 +353,10 @@ static void test_runs_expire_with_good_clocks(void **state) {
 static void test_wrong_clocks_give_up_nothing(void **state) {
     (void)state;
     ended_run(SPRING);
-    assert_int_equal(expired_at(60 * DAY), 0);          /* run 2: a clock that has not been set, in 1970 */
-    assert_int_equal(expired_at(SPRING + DAY), 0);      /* the next nights, with the right time */
+    assert_int_equal(expired_at(60 * DAY), 0);     /* run 2: a clock that has not been set, in 1970 */
+    assert_int_equal(expired_at(SPRING + DAY), 0); /* the next nights, with the right time */
     assert_int_equal(expired_at(SPRING + 2 * DAY), 0);
-    assert_int_equal(expired_at(SPRING + 3650 * DAY), 0); /* run 5: one night years ahead */
+    assert_int_equal(expired_at(SPRING + 3650 * DAY), 0);        /* run 5: one night years ahead */
     assert_int_equal(expired_at(SPRING + 3650 * DAY + 3600), 0); /* and tried again at once */
     assert_int_equal(expired_at(SPRING + 3 * DAY), 0);
     assert_int_equal(expired_at(SPRING + 4 * DAY), 0);
@@ -352,6 +372,33 @@ static void put(const char *path, int64_t a, int64_t b, bool has_hash) {
     f.proven_at[TD_A] = a;
     f.proven_at[TD_B] = b;
     assert_int_equal(td_ledger_put_file(ledger, pair.id, &f, NULL), 0);
+}
+
+static void assert_last_proven(int64_t a, int64_t b) {
+    struct td_pair *pairs;
+    size_t count;
+    assert_int_equal(td_ledger_pairs(ledger, &pairs, &count, NULL), 0);
+    assert_int_equal(pairs[0].members[0].last_proven, a);
+    assert_int_equal(pairs[0].members[1].last_proven, b);
+    free(pairs);
+}
+
+/* A round of proving that took months is as old as the first copy read in it. */
+static void test_a_proof_is_as_old_as_its_oldest_part(void **state) {
+    (void)state;
+    const int64_t a = pair.members[0].id, b = pair.members[1].id;
+    put("no hash", 0, 0, false);
+    assert_int_equal(td_ledger_member_state(ledger, a, "ok", 1000, NULL), 0);
+    assert_last_proven(1000, 0); /* nothing there to be proven */
+    put("new", 1000, 1000, true);
+    put("old", 300, 200, true);
+    assert_int_equal(td_ledger_member_state(ledger, a, "ok", 1000, NULL), 0);
+    assert_int_equal(td_ledger_member_state(ledger, b, "ok", 1000, NULL), 0);
+    assert_last_proven(300, 200);
+    put("old", 2000, 200, true);
+    assert_int_equal(td_ledger_member_state(ledger, a, "ok", 2000, NULL), 0);
+    assert_int_equal(td_ledger_member_state(ledger, b, "unproven", 0, NULL), 0);
+    assert_last_proven(1000, 200);
 }
 
 static void test_oldest_proof(void **state) {
@@ -428,9 +475,11 @@ int main(void) {
         TEST(test_incidents),
         TEST(test_mail),
         TEST(test_last_backup),
+        TEST(test_numbers_go_on_from_what_the_cards_say),
         TEST(test_runs_expire_with_good_clocks),
         TEST(test_wrong_clocks_give_up_nothing),
         TEST(test_oldest_proof),
+        TEST(test_a_proof_is_as_old_as_its_oldest_part),
         TEST(test_sums_within_a_transaction),
         TEST(test_info_through_a_reader),
     };

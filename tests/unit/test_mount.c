@@ -263,7 +263,7 @@ static void dirty_disk(const char *features) {
 
     attach(&copy); /* and afterwards it is repaired and used as ever */
     int status;
-    assert_int_equal(td_ext4_preen(copy.node, &status, NULL), 0);
+    assert_int_equal(td_ext4_preen(copy.node, NULL, &status, NULL), 0);
     assert_in_range(status, 0, 1);
     root = mount_it(false);
     assert_int_equal(faccessat(root, "later", F_OK, 0), 0);

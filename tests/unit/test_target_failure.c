@@ -198,14 +198,92 @@ static void a_file_that_is_too_big_costs_no_history(void **state) {
     struct bench *bench = *state;
     put_bytes(bench->a.store, "history/00000001-20200101T000000Z/x", 1 << 20, 1);
     put_bytes(bench->source, "f", 60 << 20, 5);
+    put_text(bench->source, "small", "small");
     struct td_target *target = member_start(&bench->a, TD_A, bench->source, RUN, &bench->reports);
-    (void)copy_to(target, 1, bench->source, "f"); /* it may be read to its end, or given up before */
+    assert_int_equal(copy_to(target, 1, bench->source, "f"), TD_COPY_READ);
+    assert_int_equal(copy_to(target, 2, bench->source, "small"), TD_COPY_READ);
     td_target_flush(target);
-    assert_int_equal(td_target_state(target), TD_TARGET_FULL);
+    assert_int_equal(td_target_state(target), TD_TARGET_OK);
     assert_int_equal(error_of(bench, TD_A, 1), ENOSPC);
+    assert_int_equal(error_of(bench, TD_A, 2), 0); /* what fits is still copied */
+    assert_text(bench->a.collection, "small", "small");
     assert_int_equal(kind_of(bench->a.store, "history/00000001-20200101T000000Z"), S_IFDIR);
     assert_int_equal(names_in(bench->a.store, "staging"), 0);
     td_target_stop(target, false);
+}
+
+/* Nor one that would fit into an empty member, but not beside what is in this one. */
+static void a_file_beyond_all_history_costs_none_of_it(void **state) {
+    NEED_ROOT();
+    struct bench *bench = *state;
+    put_bytes(bench->a.store, "history/00000001-20200101T000000Z/x", 6 << 20, 1);
+    put_bytes(bench->a.store, "quarantine/00000002-20200102T000000Z/x", 6 << 20, 2);
+    put_bytes(bench->a.collection, "ballast", 14 << 20, 3);
+    put_bytes(bench->source, "f", 30 << 20, 5);
+    put_bytes(bench->source, "next", 1 << 20, 6);
+    assert_in_range(available(&bench->a) + (12 << 20), 20 << 20, 30 << 20);
+    struct td_target *target = member_start(&bench->a, TD_A, bench->source, RUN, &bench->reports);
+    assert_int_equal(copy_to(target, 1, bench->source, "f"), TD_COPY_READ);
+    assert_int_equal(copy_to(target, 2, bench->source, "next"), TD_COPY_READ);
+    td_target_flush(target);
+    assert_int_equal(td_target_state(target), TD_TARGET_OK);
+    td_target_stop(target, false);
+    assert_int_equal(error_of(bench, TD_A, 1), ENOSPC);
+    assert_non_null(strstr(reports_find(&bench->reports, TD_A, 1)->text, "more room"));
+    assert_int_equal(error_of(bench, TD_A, 2), 0);
+    assert_same_file(bench->a.collection, "next", bench->source, "next");
+    assert_int_equal(kind_of(bench->a.store, "history/00000001-20200101T000000Z/x"), S_IFREG);
+    assert_int_equal(kind_of(bench->a.store, "quarantine/00000002-20200102T000000Z/x"), S_IFREG);
+}
+
+/* A kept file with several names gives its room only when all of them are older history. */
+static void room_under_several_names(void **state) {
+    NEED_ROOT();
+    struct bench *bench = *state;
+    static const char kept[] = "history/00000001-20200101T000000Z/x";
+    put_bytes(bench->a.store, kept, 12 << 20, 1);
+    assert_int_equal(linkat(bench->a.store, kept, bench->a.collection, "x", 0), 0);
+    put_bytes(bench->a.collection, "ballast", 14 << 20, 3);
+    put_bytes(bench->source, "f", 20 << 20, 5);
+    assert_true(available(&bench->a) < 20 << 20);
+    for (int i = 0; i < 2; i++) {
+        struct td_target *target = member_start(&bench->a, TD_A, bench->source, RUN, &bench->reports);
+        assert_int_equal(copy_to(target, i, bench->source, "f"), TD_COPY_READ);
+        td_target_stop(target, false);
+        assert_int_equal(error_of(bench, TD_A, i), i == 0 ? ENOSPC : 0);
+        assert_int_equal(kind_of(bench->a.store, kept), i == 0 ? S_IFREG : 0);
+        if (i == 0)
+            assert_int_equal(renameat(bench->a.collection, "x", bench->a.store, "history/00000001-20200101T000000Z/y"),
+                             0);
+    }
+    assert_same_file(bench->a.collection, "f", bench->source, "f");
+}
+
+/* The reserve is kept by giving up history where that can be done; where it cannot, none is given up for it. */
+static void history_is_given_up_for_the_reserve_if_that_helps(void **state) {
+    NEED_ROOT();
+    struct bench *bench = *state;
+    put_bytes(bench->a.store, "history/00000001-20200101T000000Z/x", 8 << 20, 1);
+    put_bytes(bench->a.store, "history/00000002-20200102T000000Z/x", 8 << 20, 2);
+    put_text(bench->source, "f", "new");
+    struct td_target_options options = {.side = TD_A,
+                                        .collection = bench->a.collection,
+                                        .store = bench->a.store,
+                                        .source = bench->source,
+                                        .history = RUN,
+                                        .done = reports_done,
+                                        .ctx = &bench->reports};
+    uint64_t free_now = available(&bench->a);
+    for (int i = 0; i < 2; i++) {
+        struct td_target *target;
+        options.reserve = free_now + (i == 0 ? 17 << 20 : 4 << 20);
+        assert_int_equal(td_target_start(&options, &target, NULL), 0);
+        assert_int_equal(copy_to(target, i, bench->source, "f"), TD_COPY_READ);
+        td_target_stop(target, false);
+        assert_int_equal(error_of(bench, TD_A, i), 0);
+        assert_int_equal(kind_of(bench->a.store, "history/00000001-20200101T000000Z"), i == 0 ? S_IFDIR : 0);
+        assert_int_equal(kind_of(bench->a.store, "history/00000002-20200102T000000Z"), S_IFDIR);
+    }
 }
 
 /* --- lost ------------------------------------------------------------------------------------------------------ */
@@ -372,6 +450,9 @@ int main(void) {
         TEST_TWO(a_full_member_keeps_its_old_files),
         TEST(older_history_makes_room),
         TEST(a_file_that_is_too_big_costs_no_history),
+        TEST(a_file_beyond_all_history_costs_none_of_it),
+        TEST(room_under_several_names),
+        TEST(history_is_given_up_for_the_reserve_if_that_helps),
         TEST_TWO(a_failed_sync_loses_the_member),
         TEST_TWO(a_failed_write_loses_the_member),
         TEST(a_copy_that_reads_back_different_is_not_placed),

@@ -284,10 +284,6 @@ static void build(struct td_slot *slot, const struct kind *kind) {
 
 /* --- the rules, as a person would say them --------------------------------------------------------------- */
 
-static bool drive_has_a_serial(enum drive drive) {
-    return drive != QUIET;
-}
-
 /* Whose drive it is by its own word, when that word counts: ' ' for nobody's, 'A', 'B', 't', '?' for silence. */
 static char drive_word(const struct kind *kind) {
     switch (kind->drive) {
@@ -330,14 +326,10 @@ static bool is_one_of(char c, const char *set) {
     return strchr(set, c) != NULL;
 }
 
-static bool both_in(char x, char y, const char *set) {
-    return is_one_of(x, set) && is_one_of(y, set);
-}
-
 static enum td_verdict expected(const struct kind *source, const struct kind *destination,
                                 const struct td_policy *policy) {
     bool one_serial = source->belongs != NOTHING && destination->belongs != NOTHING &&
-                      source->drive == destination->drive && drive_has_a_serial(source->drive);
+                      source->drive == destination->drive && source->drive != QUIET;
     char s = who(source, one_serial), d = who(destination, one_serial);
     const char *const members = "ABab";
     bool alone = s == '-' || d == '-';
@@ -361,7 +353,7 @@ static enum td_verdict expected(const struct kind *source, const struct kind *de
         return TD_FOREIGN_DISK;
     if (is_one_of(s, "!%") || is_one_of(d, "!%"))
         return TD_UNKNOWN_MEMBER;
-    if (!alone && !both_in(s, d, "AB") && !both_in(s, d, "ab"))
+    if (!alone && is_one_of(s, "AB") != is_one_of(d, "AB"))
         return TD_MIXED_PAIRS;
     if (alone && !policy->single_allow)
         return TD_MISSING_MEMBER;

@@ -53,7 +53,8 @@ int td_ledger_space(struct td_ledger *ledger, int64_t pair, uint64_t used, uint6
 
 /* --- runs ------------------------------------------------------------------------------------------- */
 /* Enter a run as running (with this process's id, start time and boot id, so that others can tell whether it lives);
- * fills run->id. */
+ * fills run->id, which is higher than any in the ledger, and than what run->id was before (from the members' cards:
+ * the ledger may be younger or older than they are; not believed from 10^12 up). */
 int td_ledger_run_begin(struct td_ledger *ledger, struct td_run *run, struct td_error *err);
 /* When a run began. -ENOENT: the ledger has no such run. */
 int td_ledger_run_started(struct td_ledger *ledger, int64_t run, int64_t *started, struct td_error *err);
@@ -100,6 +101,8 @@ int td_ledger_drop_file(struct td_ledger *ledger, int64_t pair, const char *path
  * ledger. */
 int td_ledger_prove(struct td_ledger *ledger, int64_t pair, const char *path, enum td_side side, int64_t cycle,
                     int64_t when, struct td_error *err);
+/* What was proven of a member was proven of another state of its disk: all of it is to be proven anew. */
+int td_ledger_forget_proofs(struct td_ledger *ledger, int64_t pair, enum td_side side, struct td_error *err);
 int td_ledger_hold(struct td_ledger *ledger, int64_t pair, const char *path, bool held, struct td_error *err);
 /* Regular files with a hash and their bytes. */
 int td_ledger_totals(struct td_ledger *ledger, int64_t pair, uint64_t *files, uint64_t *bytes, struct td_error *err);

@@ -37,4 +37,7 @@ int td_blockdev_lock(const char *node, struct td_error *err);
 /* Wait until nothing holds the device (O_EXCL succeeds), at most `timeout_ms`. -EBUSY: something still does. */
 int td_blockdev_wait_free(const char *node, int timeout_ms, struct td_error *err);
 
+/* Is the device write-protected (BLKROGET)? 1, 0 or a negative errno. */
+int td_blockdev_is_protected(const char *node);
+
 #endif

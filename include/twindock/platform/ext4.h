@@ -51,9 +51,22 @@ int td_ext4_read(const char *node, struct td_ext4 *out, struct td_error *err);
  */
 const char *td_ext4_refused(const struct td_ext4 *fs);
 
+#define TD_EXT4_START 4096
+/* What is needed to take a preening back. */
+struct td_ext4_undo {
+    const char *file; /* the caller's: where e2fsck is to keep the blocks that it writes over; not on that device */
+    bool kept;
+    uint8_t start[TD_EXT4_START]; /* of the device, with its superblock: e2undo leaves its own mark in there */
+};
+
 /* e2fsck -p on an unmounted device, without a time limit. *status: e2fsck's exit code (0, 1: fine; 4 and more: not).
- * 0 whenever e2fsck ran to its end; from status 4 up the text in err says what it complained about all the same. */
-int td_ext4_preen(const char *node, int *status, struct td_error *err);
+ * 0 whenever e2fsck ran to its end; from status 4 up the text in err says what it complained about all the same.
+ * `undo`: NULL, or what to keep; where that cannot be kept the device is not touched. */
+int td_ext4_preen(const char *node, struct td_ext4_undo *undo, int *status, struct td_error *err);
+/* Make every byte of the device again what it was before td_ext4_preen. Nothing to do when nothing was kept. */
+int td_ext4_take_back(const char *node, const struct td_ext4_undo *undo, struct td_error *err);
+/* Let go of what was kept. */
+void td_ext4_forget(struct td_ext4_undo *undo);
 
 struct td_ext4_format {
     const char *uuid;

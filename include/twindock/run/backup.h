@@ -38,8 +38,13 @@ int td_backup_dock(const struct td_app *app, const struct td_run_request *reques
                    struct td_error *err);
 
 /* --- steps, each in its own file ------------------------------------------------------------------------ */
+/* A journal left by a power cut is replayed by e2fsck, when everything else is ok; *dirty: there was one. When a member
+ * needs a person the reason is in `why`, the judgement is about its slot, and no byte of either disk has changed. */
+int td_backup_preen(struct td_backup *backup, bool *dirty, struct td_buf *why, struct td_error *err);
 /* Raise the generation on both members, sweep what an interrupted run left. */
 int td_backup_begin(struct td_backup *backup, struct td_error *err);
+/* SHA256SUMS alone, as true as it can be now. */
+int td_backup_manifests(struct td_backup *backup, struct td_error *err);
 /* Manifest, RESTORE.txt, ledger copy, expiry; on every member still alive. */
 int td_backup_finish(struct td_backup *backup, struct td_error *err);
 /* Why a member was lost or is full, and what to do, as the run's reason. */

@@ -28,7 +28,7 @@ struct td_docking {
     size_t pair_count;
     struct td_observation seen;
     struct td_judgement judgement;
-    int lock;
+    int lock, pair_lock;
     int device_lock[TD_SLOTS];
     struct td_mounted mounted[TD_SIDES]; /* TD_A, TD_B */
 };
@@ -38,7 +38,7 @@ enum td_look { TD_LOOK_ONCE, TD_LOOK_SETTLED };
 /* Everything closed: nothing to give back. */
 void td_docking_init(struct td_docking *docking, const struct td_config *config, const struct td_dock_config *dock);
 
-/* Lock the dock for this process: -EBUSY when another run holds it. */
+/* Lock the dock for this process: -EALREADY when another run holds it. */
 int td_docking_lock(struct td_docking *docking, struct td_error *err);
 
 /* Look and judge. TD_LOOK_ONCE does not wait for a second disk when both slots are empty. Disks seen are locked. */

@@ -8,7 +8,8 @@
  *
  * EIO, EROFS, ENODEV, ENXIO, ESHUTDOWN end the member: its state is "lost", every later operation fails with
  * -ESHUTDOWN at once, and the other member goes on. ENOSPC and EDQUOT end it as "full", after older history has been
- * given up: what is staged by then is still put in its place if that can be done.
+ * given up: what is staged by then is still put in its place if that can be done. A file that could not be held even
+ * without that history costs none of it; it fails alone with ENOSPC while there is room for others.
  *
  * Errors of single files (a name that is too long, attributes that the filesystem refuses, a copy read back different)
  * are reported for their operation alone. Operations take effect in the order in which they were queued; failures may
