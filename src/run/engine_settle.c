@@ -114,17 +114,26 @@ static int catch_up(struct settling *settling, const char *path) {
     return rc;
 }
 
-/* A copy that was never proven cannot have rotted: it is what a lost or interrupted member was left with. */
-static void forgive_unproven(const struct td_file *file, struct td_finding *finding) {
+/* A copy that was never proven cannot have rotted: it is what a lost or interrupted member was left with. One that never
+ * came to be, because the member refused it, is tried once more, and when it fails again it has failed to be written. */
+static void forgive_unproven(const struct td_work_evidence *said, const struct td_file *file,
+                             struct td_finding *finding) {
+    int left = 0;
     for (int i = 0; i < finding->incident_count; i++) {
-        struct td_incident *incident = &finding->incidents[i];
-        int side = incident->member == 'A' ? TD_A : TD_B;
-        if (incident->member == 0 || incident->cause != TD_CAUSE_BACKUP_ROT || file->proven_at[side] != 0)
+        struct td_incident incident = finding->incidents[i];
+        int side = incident.member == 'A' ? TD_A : TD_B;
+        bool unproven = incident.member != 0 && file->proven_at[side] == 0;
+        if (unproven && (incident.cause == TD_CAUSE_BACKUP_ROT || said->side[side].error == ENOENT))
+            finding->quarantine[side] = false;
+        if (unproven && incident.kind == TD_INCIDENT_REPAIRED && said->side[side].error == ENOENT)
             continue;
-        incident->kind = TD_INCIDENT_NOTED;
-        incident->cause = TD_CAUSE_UNPROVABLE;
-        finding->quarantine[side] = false;
+        if (unproven && incident.cause == TD_CAUSE_BACKUP_ROT) {
+            incident.kind = TD_INCIDENT_NOTED;
+            incident.cause = TD_CAUSE_UNPROVABLE;
+        }
+        finding->incidents[left++] = incident;
     }
+    finding->incident_count = left;
 }
 
 static bool was_forgiven(const struct td_finding *finding, enum td_side side) {
@@ -211,7 +220,7 @@ static int settle_one(struct settling *settling, const struct td_work_evidence *
     if (rc != 0)
         return rc;
     td_judge_file(&evidence, &finding);
-    forgive_unproven(&file, &finding);
+    forgive_unproven(said, &file, &finding);
     rc = report_finding(settling, path, &finding);
     if (rc == 0)
         rc = enter_finding(engine, path, said, &file, &finding, settling->err);

@@ -60,8 +60,8 @@ int td_ledger_run_begin(struct td_ledger *ledger, struct td_run *run, struct td_
 int td_ledger_run_started(struct td_ledger *ledger, int64_t run, int64_t *started, struct td_error *err);
 /* What is older than `keep` seconds in run `run` of a pair, whatever single clocks said: all its runs up to *last, and
  * other things from before *before (wall seconds). 0: nothing is. */
-int td_ledger_expired(struct td_ledger *ledger, int64_t pair, int64_t run, int64_t keep, int64_t *last,
-                      int64_t *before, struct td_error *err);
+int td_ledger_expired(struct td_ledger *ledger, int64_t pair, int64_t run, int64_t keep, int64_t *last, int64_t *before,
+                      struct td_error *err);
 int td_ledger_run_end(struct td_ledger *ledger, const struct td_run *run, struct td_error *err);
 /* What a running one is doing: a phase's name and its work done and in all (bytes), 0 in all: unknown. */
 int td_ledger_run_progress(struct td_ledger *ledger, int64_t run, const char *phase, uint64_t done, uint64_t all,
