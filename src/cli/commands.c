@@ -89,13 +89,14 @@ static int do_sync(const struct td_app *app, const struct td_cli *cli, struct td
 }
 
 const struct td_cli_command td_cli_commands[] = {
-    {"info", "", "every backup at a glance; reads the ledger only, spins up no disk", COMMON, 0, 0, true, false, do_info},
+    {"info", "", "every backup at a glance; reads the ledger only, spins up no disk", COMMON, 0, 0, true, false,
+     do_info},
     {"check", "", "identify what is docked and judge it; writes nothing", COMMON, 0, 0, true, true, do_check},
     {"run", "[COLLECTION...]", "back up what is docked, and prove it",
      COMMON | TD_OPT_DRY_RUN | TD_OPT_DEVICE | TD_OPT_NIGHTLY | TD_OPT_ACCEPT_CHANGES | TD_OPT_ACCEPT_AHEAD, 0,
      SIZE_MAX, true, true, do_run},
-    {"verify", "[COLLECTION]", "read both docked disks in full against the ledger; needs no source", COMMON, 0, 1, true, true,
-     do_verify},
+    {"verify", "[COLLECTION]", "read both docked disks in full against the ledger; needs no source", COMMON, 0, 1, true,
+     true, do_verify},
     {"format", "COLLECTION", "make new twins of the two disks in the dock, and enroll them",
      COMMON | TD_OPT_YES | TD_OPT_ERASE | TD_OPT_DOCK, 1, 1, true, true, do_format},
     {"enroll", "COLLECTION", "register the docked pair and write its cards", COMMON | TD_OPT_LAYOUT | TD_OPT_DOCK, 1, 1,

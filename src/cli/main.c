@@ -70,8 +70,8 @@ static int carry_out(const struct td_cli *cli, struct td_buf *out) {
         return TD_EXIT_CONFIG;
     }
     if (cli->command->needs_root && geteuid() != 0) {
-        td_fail_text(&err, EPERM, "%s works with disks and mounts and needs root; try sudo twindock %s", cli->command->name,
-                     cli->command->name);
+        td_fail_text(&err, EPERM, "%s works with disks and mounts and needs root; try sudo twindock %s",
+                     cli->command->name, cli->command->name);
         complain(&err);
         td_config_free(&config);
         return TD_EXIT_REFUSED;

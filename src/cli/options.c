@@ -113,8 +113,8 @@ static int choose_command(struct td_cli *cli, int argc, char **argv, int at, str
     return (cli->given & (TD_OPT_HELP | TD_OPT_VERSION)) != 0 ? 0 : check_fit(cli, err);
 }
 
-/* getopt takes any beginning of a long option's name. For options that disarm a safeguard that is too little, so none is
- * taken unless it is written out. */
+/* getopt takes any beginning of a long option's name. For options that disarm a safeguard that is too little, so none
+ * is taken unless it is written out. */
 static int check_spelling(int argc, char **argv, struct td_error *err) {
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
         if (strncmp(argv[i], "--", 2) != 0)

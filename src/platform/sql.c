@@ -4,14 +4,14 @@
 #include "twindock/base/cleanup.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <sys/stat.h>
-#include <libgen.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <limits.h>
 #include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct td_sql_stmt {
     struct td_sql *sql;
@@ -173,8 +173,8 @@ static char *fixed_name(const char *file) {
     return td_buf_take(&name);
 }
 
-/* A write-ahead log wants files beside the database, which nobody can make on a filesystem that is read-only. Nobody can be
- * writing there either, so without a log the file can be read as it is. */
+/* A write-ahead log wants files beside the database, which nobody can make on a filesystem that is read-only. Nobody
+ * can be writing there either, so without a log the file can be read as it is. */
 static bool is_fixed(const char *file) {
     TD_AUTOFREE char *log = NULL;
     TD_AUTOFREE char *dir = strdup(file);

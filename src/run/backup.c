@@ -58,7 +58,6 @@ static int start_record(struct td_backup *backup, struct td_error *err) {
     return td_ledger_run_begin(backup->ledger, run, err);
 }
 
-
 /* The verdict is not "ok": nothing has been written, and the sentence says what to do. */
 static int refuse(struct td_backup *backup, enum td_verdict verdict, const char *detail) {
     TD_AUTOBUF struct td_buf advice = {0};
@@ -171,8 +170,8 @@ static int look_and_plan(struct td_backup *backup, unsigned sides, struct td_err
     return rc;
 }
 
-/* A card behind what the ledger has confirmed on this very member: an older state of the disk, or a copy of it, was put back.
- * What was proven was proven of another. */
+/* A card behind what the ledger has confirmed on this very member: an older state of the disk, or a copy of it, was put
+ * back. What was proven was proven of another. */
 static int forget_older_states(struct td_backup *backup, struct td_error *err) {
     int rc = 0;
     for (int side = TD_A; side <= TD_B && rc == 0; side++) {
@@ -204,10 +203,11 @@ static int come_to_verdict(struct td_backup *backup, struct td_error *err) {
     if (rc != 0)
         return rc;
     if (braked(backup, &why)) {
-        td_buf_printf(&why,
-                      " To see what, use `twindock run --dry-run`. If it is meant, use `twindock run --accept-changes`; if not, "
-                      "put the source of %s right.",
-                      backup->collection->name);
+        td_buf_printf(
+            &why,
+            " To see what, use `twindock run --dry-run`. If it is meant, use `twindock run --accept-changes`; if not, "
+            "put the source of %s right.",
+            backup->collection->name);
         return refuse(backup, TD_BRAKE, td_buf_text(&why));
     }
     if (backup->dry_run)

@@ -67,8 +67,9 @@ void td_backup_explain_loss(struct td_backup *backup) {
         lost |= !backup->engine.full[side];
     }
     if (lost)
-        td_buf_puts(&text, " Look at the disk, its cable and its power, and dock the pair again: the next run brings it "
-                           "up to date.");
+        td_buf_puts(&text,
+                    " Look at the disk, its cable and its power, and dock the pair again: the next run brings it "
+                    "up to date.");
     if (full)
         td_buf_puts(&text, " Make room in the collection, or set up larger disks as a collection of another name, and "
                            "run again.");
@@ -79,8 +80,8 @@ void td_backup_explain_loss(struct td_backup *backup) {
 void td_backup_out_of_time(struct td_backup *backup) {
     TD_AUTOBUF struct td_buf text = {0};
     uint64_t left = backup->engine.left_to_copy;
-    td_buf_printf(&text, "finish_by came before all was copied: %" PRIu64 " file%s left. The next run goes on with %s.", left,
-                  left == 1 ? " is" : "s are", left == 1 ? "it" : "them");
+    td_buf_printf(&text, "finish_by came before all was copied: %" PRIu64 " file%s left. The next run goes on with %s.",
+                  left, left == 1 ? " is" : "s are", left == 1 ? "it" : "them");
     td_backup_reason(&backup->run, text.data);
 }
 

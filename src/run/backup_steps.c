@@ -192,13 +192,17 @@ static int copy_ledger_to(const struct td_backup *backup, enum td_side side, int
 }
 
 static int copy_ledger(struct td_backup *backup, struct td_error *err) {
-    TD_AUTOBUF struct td_buf name = {0};
-    td_buf_printf(&name, "%s.export-%lld", backup->app->config->ledger, (long long)backup->run.id);
+    TD_AUTOBUF struct td_buf name = {0}, journal = {0};
+    /* One name for a pair, which no other run works on: what a killed run has left goes here. */
+    td_buf_printf(&name, "%s.export-%lld", backup->app->config->ledger, (long long)backup->pair->id);
+    td_buf_printf(&journal, "%s-journal", name.data);
+    unlink(journal.data);
     unlink(name.data);
     int rc = td_ledger_export(backup->ledger, backup->pair->id, name.data, err);
     TD_AUTOCLOSE int from = rc == 0 ? open(name.data, O_RDONLY | O_CLOEXEC) : -1;
     if (rc == 0 && from < 0)
         rc = td_fail(err, errno, "cannot open %s", name.data);
+    unlink(name.data); /* from here on it is there for us alone, and goes with us however we end */
     for (int side = TD_A; side <= TD_B && rc == 0; side++) {
         struct td_error error = {0};
         if (!takes_papers(backup, (enum td_side)side))
@@ -207,7 +211,6 @@ static int copy_ledger(struct td_backup *backup, struct td_error *err) {
         if (copied != 0)
             lose(backup, (enum td_side)side, copied, &error);
     }
-    unlink(name.data);
     return rc;
 }
 

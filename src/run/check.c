@@ -18,7 +18,7 @@ static int judge_source(struct td_docking *docking, struct td_buf *why, struct t
     const struct td_collection_config *collection = td_config_collection(docking->config, judgement->pair->collection);
     if (collection == NULL) {
         td_fail_text(err, EINVAL, "%s: collection %s is enrolled but has no section [collection %s]; add it",
-                            docking->config->file, judgement->pair->collection, judgement->pair->collection);
+                     docking->config->file, judgement->pair->collection, judgement->pair->collection);
         return TD_EXIT_CONFIG;
     }
     int source = td_source_open(collection, &docking->seen, why, err);

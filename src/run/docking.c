@@ -19,12 +19,14 @@
 #define FREE_WITHIN_MS 10000 /* a disk that is not free by then is held by somebody else */
 
 void td_docking_init(struct td_docking *docking, const struct td_config *config, const struct td_dock_config *dock) {
-    *docking = (struct td_docking){.config = config, .dock = dock, .lock = -1, .pair_lock = -1, .device_lock = {-1, -1}};
+    *docking =
+        (struct td_docking){.config = config, .dock = dock, .lock = -1, .pair_lock = -1, .device_lock = {-1, -1}};
     for (int side = 0; side < TD_SIDES; side++)
         docking->mounted[side] = (struct td_mounted){-1, -1, -1};
 }
 
-/* Locks lie beside the ledger: whoever shares the ledger shares the locks. A descriptor, -EALREADY: another run has it. */
+/* Locks lie beside the ledger: whoever shares the ledger shares the locks. A descriptor, -EALREADY: another run has it.
+ */
 static int lock_file(const struct td_config *config, const char *kind, const char *name, const char *words,
                      struct td_error *err) {
     TD_AUTOFREE char *copy = strdup(config->ledger);
@@ -85,8 +87,8 @@ static void release_devices(struct td_docking *docking) {
     }
 }
 
-/* Keep udevd's probes and other programs that follow the convention away from the disks while we look and work. A disk that
- * another program has locked is judged as one that cannot be looked at. */
+/* Keep udevd's probes and other programs that follow the convention away from the disks while we look and work. A disk
+ * that another program has locked is judged as one that cannot be looked at. */
 static int lock_devices(struct td_docking *docking, struct td_error *err) {
     for (int slot = 0; slot < TD_SLOTS; slot++) {
         struct td_slot *seen = &docking->seen.slots[slot];
@@ -116,7 +118,8 @@ static bool half_full(const struct td_observation *seen) {
 /* Half a minute of silence looks like a program that hangs. */
 static void tell_waiting(const struct td_dock_config *dock) {
     if (dock->settle > 0 && isatty(STDERR_FILENO))
-        dprintf(STDERR_FILENO, "Waiting up to %lld s for the other disk of dock %s.\n", (long long)dock->settle, dock->name);
+        dprintf(STDERR_FILENO, "Waiting up to %lld s for the other disk of dock %s.\n", (long long)dock->settle,
+                dock->name);
 }
 
 int td_docking_look(struct td_docking *docking, struct td_ledger *ledger, enum td_look look,

@@ -98,8 +98,9 @@ int td_engine_incident(struct td_engine *engine, enum td_incident_kind kind, enu
         break;
     case TD_INCIDENT_UNREADABLE:
         engine->counts.unreadable++;
-        worst = cause == TD_CAUSE_BACKUP_ROT || (cause == TD_CAUSE_READ_ERROR && side != TD_SOURCE) ? TD_EXIT_ROT
-                                                                                                   : TD_EXIT_UNREADABLE;
+        worst = cause == TD_CAUSE_BACKUP_ROT || (cause == TD_CAUSE_READ_ERROR && side != TD_SOURCE)
+                    ? TD_EXIT_ROT
+                    : TD_EXIT_UNREADABLE;
         break;
     case TD_INCIDENT_NOTED:
         engine->counts.noted++;

@@ -107,8 +107,8 @@ static int distrust_source(struct td_engine *engine, const char *path, struct td
     return rc != 0 ? rc : td_ledger_put_file(engine->ledger, engine->pair, known, err);
 }
 
-/* Reading a file failed, or what was read must not be believed: that is an incident, not an error. In the first pass the
- * source's failure is only noted: it is read again with the proof, and then judged and told once. */
+/* Reading a file failed, or what was read must not be believed: that is an incident, not an error. In the first pass
+ * the source's failure is only noted: it is read again with the proof, and then judged and told once. */
 static int not_copied(struct td_engine *engine, const struct td_work_op *work, enum td_copy_status status, int error,
                       struct td_file *known, struct td_error *err) {
     static const uint8_t none[TD_HASH_LEN];
@@ -121,8 +121,8 @@ static int not_copied(struct td_engine *engine, const struct td_work_op *work, e
         return td_engine_incident(engine, TD_INCIDENT_UNREADABLE, TD_CAUSE_LOST, work->path, work->origin, NULL, err);
     if (work->origin == TD_SOURCE && !engine->repairing)
         return td_work_testify(engine->ledger, work->path, TD_SOURCE, changing ? 0 : error, changing, none, err);
-    return td_engine_incident(engine, TD_INCIDENT_UNREADABLE, changing ? TD_CAUSE_CHANGING : TD_CAUSE_READ_ERROR, work->path,
-                              work->origin, changing ? NULL : strerror(error), err);
+    return td_engine_incident(engine, TD_INCIDENT_UNREADABLE, changing ? TD_CAUSE_CHANGING : TD_CAUSE_READ_ERROR,
+                              work->path, work->origin, changing ? NULL : strerror(error), err);
 }
 
 static int copy_file(struct td_engine *engine, const struct td_work_op *work, const struct td_op *op,
@@ -243,8 +243,8 @@ static int prepare_deletions(struct td_engine *engine, struct td_error *err) {
                               "new since the run began; what is gone is deleted by the next run", err);
 }
 
-/* A member that filled up still gives up what the source gave up: renames into history need next to no room, and the next
- * run may let that history go. Otherwise it would be full for ever. */
+/* A member that filled up still gives up what the source gave up: renames into history need next to no room, and the
+ * next run may let that history go. Otherwise it would be full for ever. */
 static int delete_on_full(struct td_engine *engine, enum td_side side, struct td_error *err) {
     struct td_cursor *cursor = NULL;
     struct td_work_op work;

@@ -27,8 +27,8 @@ static bool is_nowhere(const struct td_row *row) {
 }
 
 /*
- * What the brake compares with: the ledger, and what it does not know (yet) but every docked member has. What only one of two
- * members has was left there by a run that it missed.
+ * What the brake compares with: the ledger, and what it does not know (yet) but every docked member has. What only one
+ * of two members has was left there by a run that it missed.
  */
 static const struct td_entry *known_before(const struct planning *planning, const struct td_row *row) {
     const struct td_entry *found = NULL;
@@ -80,8 +80,8 @@ static int add_step(struct td_engine *engine, const struct td_row *row, const st
     return td_work_add_op(engine->ledger, &op, err);
 }
 
-/* Gone from the source and from every member, but a run that was cut off left it in the ledger: carried out as a deletion of
- * nothing, so that the entry goes when the run has a right to write. */
+/* Gone from the source and from every member, but a run that was cut off left it in the ledger: carried out as a
+ * deletion of nothing, so that the entry goes when the run has a right to write. */
 static int forget(struct td_engine *engine, const struct td_row *row, struct td_error *err) {
     struct td_work_op op = {
         .action = TD_ACT_DELETE, .why = TD_WHY_GONE, .members = td_engine_members(engine), .path = row->path};
@@ -245,9 +245,9 @@ int td_engine_show_plan(struct td_engine *engine, struct td_buf *out, struct td_
         return rc;
     }
     td_format_size(size, bytes);
-    td_buf_printf(out, "%s: %ju to copy (%s), %ju to move, %ju to delete. Nothing was written.\n", engine->collection->name,
-                  (uintmax_t)(counts[TD_ACT_COPY] + counts[TD_ACT_SPECIAL]), size, (uintmax_t)counts[TD_ACT_MOVE],
-                  (uintmax_t)counts[TD_ACT_DELETE]);
+    td_buf_printf(out, "%s: %ju to copy (%s), %ju to move, %ju to delete. Nothing was written.\n",
+                  engine->collection->name, (uintmax_t)(counts[TD_ACT_COPY] + counts[TD_ACT_SPECIAL]), size,
+                  (uintmax_t)counts[TD_ACT_MOVE], (uintmax_t)counts[TD_ACT_DELETE]);
     return rc;
 }
 

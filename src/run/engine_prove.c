@@ -47,8 +47,8 @@ struct links {
     struct td_error *err;
 };
 
-/* Another name of the same inode, as far as it is one: a member that is not here may lack the name, or have a file of its own
- * there, so for it nothing is taken over. */
+/* Another name of the same inode, as far as it is one: a member that is not here may lack the name, or have a file of
+ * its own there, so for it nothing is taken over. */
 static int enter_link(void *ctx, const char *path) {
     struct links *links = ctx;
     struct td_engine *engine = links->engine;
@@ -93,14 +93,16 @@ static int source_agrees(struct td_engine *engine, const char *path, struct td_f
     return td_ledger_put_file(engine->ledger, engine->pair, file, err);
 }
 
-static int agrees(struct td_engine *engine, const struct td_read_done *done, struct td_file *file, struct td_error *err) {
+static int agrees(struct td_engine *engine, const struct td_read_done *done, struct td_file *file,
+                  struct td_error *err) {
     int rc;
     if (done->side == TD_SOURCE) {
         rc = source_agrees(engine, done->path, file, err);
     } else {
         engine->counts.proven++;
         engine->counts.proven_bytes += done->result.bytes;
-        rc = td_ledger_prove(engine->ledger, engine->pair, done->path, done->side, engine->cycle, td_wall_seconds(), err);
+        rc = td_ledger_prove(engine->ledger, engine->pair, done->path, done->side, engine->cycle, td_wall_seconds(),
+                             err);
     }
     return rc == 0 ? td_engine_enter_links(engine, done->path, err) : rc;
 }
@@ -163,8 +165,8 @@ static int read_failed(struct td_engine *engine, const struct td_read_done *done
 }
 
 /*
- * Was the source's file edited after the walk? Then what was read belongs to a later state than what was planned. When only
- * its ctime moved (a chmod, or an edit that kept size and mtime), the walk's entry is brought up to date, and the
+ * Was the source's file edited after the walk? Then what was read belongs to a later state than what was planned. When
+ * only its ctime moved (a chmod, or an edit that kept size and mtime), the walk's entry is brought up to date, and the
  * judgement goes by the state that was read. 1: edited.
  */
 static int edited_since(struct td_engine *engine, const struct td_read_done *done, struct td_error *err) {
@@ -178,7 +180,8 @@ static int edited_since(struct td_engine *engine, const struct td_read_done *don
     if (td_same_time(&scanned.ctime, &read->st_ctim))
         return 0;
     TD_AUTOCLOSE int dir = td_open_parent(engine->side[TD_SOURCE].root, done->path, &name);
-    if (dir < 0 || td_entry_read(dir, name, &now) != 0 || !S_ISREG(now.mode) || !td_same_time(&now.ctime, &read->st_ctim))
+    if (dir < 0 || td_entry_read(dir, name, &now) != 0 || !S_ISREG(now.mode) ||
+        !td_same_time(&now.ctime, &read->st_ctim))
         return 1; /* it goes on changing */
     now.path = done->path;
     now.place = scanned.place;

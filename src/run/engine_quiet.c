@@ -1,7 +1,7 @@
 /*
- * Is what the walk did not find really gone? Something renamed into a directory that had been listed already was seen at
- * neither place. So before anything is deleted the source's directories are looked at once more: one that changed since
- * its listing and holds a name that the walk did not see makes every absence doubtful.
+ * Is what the walk did not find really gone? Something renamed into a directory that had been listed already was seen
+ * at neither place. So before anything is deleted the source's directories are looked at once more: one that changed
+ * since its listing and holds a name that the walk did not see makes every absence doubtful.
  */
 #include "twindock/base/beneath.h"
 #include "twindock/base/buf.h"

@@ -12,8 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A member has no copy, and could not have one: the file was deleted in the source since the walk, or it is new and could not
- * be read. */
+/* A member has no copy, and could not have one: the file was deleted in the source since the walk, or it is new and
+ * could not be read. */
 static bool nobodys_fault(const struct td_work_evidence *said, enum td_side side, bool in_ledger) {
     bool unread = said->side[TD_SOURCE].error != 0 || said->side[TD_SOURCE].changing;
     return side != TD_SOURCE && said->side[side].error == ENOENT &&
@@ -114,22 +114,23 @@ static int catch_up(struct settling *settling, const char *path) {
     return rc;
 }
 
-/* A copy that was never proven cannot have rotted: it is what a lost or interrupted member was left with. One that never
- * came to be, because the member refused it, is tried once more, and when it fails again it has failed to be written. */
-static void forgive_unproven(const struct td_work_evidence *said, const struct td_file *file,
+/* A copy that was never proven cannot have rotted: it is what a lost or interrupted member was left with. One that
+ * never came to be is what the member refused to take, and that has been told; the next run tries again. */
+static void forgive_unproven(const struct td_work_evidence *said, const struct td_file *file, bool repair,
                              struct td_finding *finding) {
     int left = 0;
     for (int i = 0; i < finding->incident_count; i++) {
         struct td_incident incident = finding->incidents[i];
         int side = incident.member == 'A' ? TD_A : TD_B;
         bool unproven = incident.member != 0 && file->proven_at[side] == 0;
-        if (unproven && (incident.cause == TD_CAUSE_BACKUP_ROT || said->side[side].error == ENOENT))
-            finding->quarantine[side] = false;
-        if (unproven && incident.kind == TD_INCIDENT_REPAIRED && said->side[side].error == ENOENT)
+        if (unproven && repair && incident.kind == TD_INCIDENT_REPAIRED && said->side[side].error == ENOENT) {
+            finding->repair[side] = TD_REPAIR_NONE;
             continue;
+        }
         if (unproven && incident.cause == TD_CAUSE_BACKUP_ROT) {
             incident.kind = TD_INCIDENT_NOTED;
             incident.cause = TD_CAUSE_UNPROVABLE;
+            finding->quarantine[side] = false;
         }
         finding->incidents[left++] = incident;
     }
@@ -220,7 +221,7 @@ static int settle_one(struct settling *settling, const struct td_work_evidence *
     if (rc != 0)
         return rc;
     td_judge_file(&evidence, &finding);
-    forgive_unproven(said, &file, &finding);
+    forgive_unproven(said, &file, settling->repair, &finding);
     rc = report_finding(settling, path, &finding);
     if (rc == 0)
         rc = enter_finding(engine, path, said, &file, &finding, settling->err);

@@ -42,8 +42,8 @@ static int check_disks(const struct td_docking *docking, bool erase, struct td_e
     return 0;
 }
 
-/* A disk that carries a card is a backup, whether this machine's ledger knows it or not: a lost ledger must not end in two
- * empty disks. Whoever means it takes the filesystem away by hand first. */
+/* A disk that carries a card is a backup, whether this machine's ledger knows it or not: a lost ledger must not end in
+ * two empty disks. Whoever means it takes the filesystem away by hand first. */
 static int refuse_members(const struct td_docking *docking, struct td_error *err) {
     for (int i = 0; i < TD_SLOTS; i++) {
         const struct td_slot *slot = &docking->seen.slots[i];
@@ -54,11 +54,12 @@ static int refuse_members(const struct td_docking *docking, struct td_error *err
         TD_AUTOCLOSE int root = td_mount_ext4(&slot->fs.device, true, &ignored);
         if (root < 0 || td_card_read(root, &card, &ignored) != 0)
             continue;
-        td_fail_text(err, EEXIST,
-                     "The %s slot holds member %c of %s, a backup made by twindock on %s. It is not formatted: `twindock "
-                     "enroll %s` takes the pair into this machine's ledger. If it is really to be given up, wipe it "
-                     "first: wipefs -a %s",
-                     td_slot_names[i], card.member, card.collection, card.host, card.collection, slot->fs.device.node);
+        td_fail_text(
+            err, EEXIST,
+            "The %s slot holds member %c of %s, a backup made by twindock on %s. It is not formatted: `twindock "
+            "enroll %s` takes the pair into this machine's ledger. If it is really to be given up, wipe it "
+            "first: wipefs -a %s",
+            td_slot_names[i], card.member, card.collection, card.host, card.collection, slot->fs.device.node);
         return TD_EXIT_REFUSED;
     }
     return 0;
@@ -126,7 +127,9 @@ int td_command_format(const struct td_app *app, const struct td_format_request *
         return rc;
     }
     if (is_enrolled(&docking, request->collection)) {
-        td_fail_text(err, EEXIST, "Collection %s has an enrolled pair already, and it is not formatted over; give the new pair a collection of "
+        td_fail_text(err, EEXIST,
+                     "Collection %s has an enrolled pair already, and it is not formatted over; give the new pair a "
+                     "collection of "
                      "its own in %s.",
                      request->collection, app->config->file);
         rc = TD_EXIT_REFUSED;

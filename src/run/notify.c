@@ -65,8 +65,8 @@ int td_notify_print(const struct td_app *app, struct td_ledger *ledger, const st
     return rc;
 }
 
-int td_notify_nothing_docked(const struct td_app *app, struct td_ledger *ledger, const char *command, const char *collection,
-                             struct td_buf *out, struct td_error *err) {
+int td_notify_nothing_docked(const struct td_app *app, struct td_ledger *ledger, const char *command,
+                             const char *collection, struct td_buf *out, struct td_error *err) {
     char sentence[256];
     struct td_run run = {
         .verdict = TD_EMPTY,
@@ -76,9 +76,11 @@ int td_notify_nothing_docked(const struct td_app *app, struct td_ledger *ledger,
         .reason = sentence,
     };
     if (collection != NULL)
-        snprintf(sentence, sizeof sentence, "Collection %s is not docked. Put its pair of disks into the dock.", collection);
+        snprintf(sentence, sizeof sentence, "Collection %s is not docked. Put its pair of disks into the dock.",
+                 collection);
     else
-        snprintf(sentence, sizeof sentence, "Nothing is docked. Put a pair of disks into the dock and run twindock again.");
+        snprintf(sentence, sizeof sentence,
+                 "Nothing is docked. Put a pair of disks into the dock and run twindock again.");
     snprintf(run.command, sizeof run.command, "%s", command);
     run.ended = run.started;
     for (int side = TD_A; side <= TD_B; side++)

@@ -110,8 +110,8 @@ int td_command_run(const struct td_app *app, const struct td_run_request *reques
     if (rc == 0)
         rc = run_docks(app, request, ledger, runs, &ran, out, err);
     if (rc == 0 && ran == 0 && !request->nightly && request->device == NULL)
-        rc = td_notify_nothing_docked(app, ledger, "run", request->collection_count > 0 ? request->collections[0] : NULL,
-                                      out, err);
+        rc = td_notify_nothing_docked(app, ledger, "run",
+                                      request->collection_count > 0 ? request->collections[0] : NULL, out, err);
     if (runs != NULL && ledger != NULL)
         mail_about(app, ledger, runs, ran, out);
     if (rc >= 0 && request->nightly)

@@ -45,7 +45,8 @@ static bool same_directory(const struct stat *a, const struct stat *b) {
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-/* Is `inner` the directory `outer`, or somewhere below it? Asked by numbers, upwards, so that bind mounts do not hide it. */
+/* Is `inner` the directory `outer`, or somewhere below it? Asked by numbers, upwards, so that bind mounts do not hide
+ * it. */
 static bool lies_inside(int inner, int outer) {
     struct stat wanted, here, above;
     TD_AUTOCLOSE int fd = openat(inner, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -71,7 +72,8 @@ static int check_trees(const struct syncing *syncing, const char *const *names, 
         if (syncing->root[side] < 0)
             continue;
         if (fstatat(syncing->root[side], ".twindock/card.json", &card, AT_SYMLINK_NOFOLLOW) == 0)
-            return td_fail_text(err, EINVAL, "%s is the root of an enrolled disk; use twindock run for it", names[side]);
+            return td_fail_text(err, EINVAL, "%s is the root of an enrolled disk; use twindock run for it",
+                                names[side]);
         for (int other = 0; other < side; other++)
             if (syncing->root[other] >= 0 && (lies_inside(syncing->root[side], syncing->root[other]) ||
                                               lies_inside(syncing->root[other], syncing->root[side])))

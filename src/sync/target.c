@@ -29,8 +29,7 @@ static void td_target_free(struct td_target *target) {
         target->first = packet->next;
         td_packet_free(packet);
     }
-    while (target->failed)
-        td_failed_forget(target, target->failed->path);
+    td_failed_clear(target);
     for (int i = 0; i < 2; i++)
         if (target->keep[i] >= 0)
             close(target->keep[i]);

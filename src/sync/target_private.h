@@ -9,6 +9,7 @@
  *   target_keep.c    what is replaced or deleted goes into history or quarantine
  *   target_room.c    full and lost members; giving up history to make room
  *   target_spare.c   how much room that could make
+ *   target_failed.c  the paths whose new content did not come to be
  *   staging.c        names in staging/, what is made there, and the sweep
  *   copy.c           the reading side of a copy
  *   remove_tree.c    removal of whole trees
@@ -99,7 +100,13 @@ void td_packet_free(struct td_packet *packet);
 /* A path whose new content did not come to be. */
 struct td_failed {
     struct td_failed *next;
+    uint64_t hash;
     char path[];
+};
+
+struct td_failed_set {
+    struct td_failed **bucket;
+    size_t size, count;
 };
 
 struct td_target {
@@ -125,15 +132,15 @@ struct td_target {
     uint64_t number;   /* the last one used in staging */
     bool nothing_left; /* no older history is left to be given up */
     bool spare_known;
-    uint64_t spare;    /* bytes that older history can still give; once known */
-    bool filling;      /* there is no room: finish what is staged, then the state is full */
+    uint64_t spare; /* bytes that older history can still give; once known */
+    bool filling;   /* there is no room: finish what is staged, then the state is full */
     struct td_task *current;
-    struct td_task_list batch;  /* staged, in order */
-    struct td_task_list placed; /* carried out; reported after the next syncfs */
-    size_t copies;              /* in the batch */
-    uint64_t copied;            /* bytes of them */
-    void *buffer;               /* for reading back */
-    struct td_failed *failed;   /* paths that are not what they should be: nothing may be linked to them */
+    struct td_task_list batch;   /* staged, in order */
+    struct td_task_list placed;  /* carried out; reported after the next syncfs */
+    size_t copies;               /* in the batch */
+    uint64_t copied;             /* bytes of them */
+    void *buffer;                /* for reading back */
+    struct td_failed_set failed; /* paths that are not what they should be: nothing may be linked to them */
 };
 
 /* queue: called by anybody */
@@ -151,8 +158,8 @@ int td_target_judge(struct td_target *target, struct td_task *task, int rc, cons
 bool td_room_retry(struct td_target *target, int rc);
 /* The same for data, where the error leaves no doubt that there is no room. */
 bool td_room_retry_data(struct td_target *target, int rc);
-/* Before a file that needs so many bytes. -ENOSPC: the member could not hold it even without its older history, of which
- * nothing is given up then; `filling` when there is little room for anything else, too. */
+/* Before a file that needs so many bytes. -ENOSPC: the member could not hold it even without its older history, of
+ * which nothing is given up then; `filling` when there is little room for anything else, too. */
 int td_room_reserve(struct td_target *target, uint64_t need);
 /* Bytes that giving up all older history would set free; a lower bound. Walks over all of it. */
 uint64_t td_room_spare(struct td_target *target);
@@ -198,6 +205,7 @@ int td_place_task(struct td_target *target, struct td_task *task, struct td_erro
 void td_failed_note(struct td_target *target, const char *path);
 void td_failed_forget(struct td_target *target, const char *path);
 bool td_failed_has(const struct td_target *target, const char *path);
+void td_failed_clear(struct td_target *target);
 
 /* batch: worker only */
 void td_batch_handle(struct td_target *target, struct td_packet *packet); /* the packet stays the caller's */

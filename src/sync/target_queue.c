@@ -104,35 +104,6 @@ struct td_task *td_task_pop(struct td_task_list *list) {
     return task;
 }
 
-static struct td_failed **td_failed_find(struct td_failed **at, const char *path) {
-    while (*at && strcmp((*at)->path, path) != 0)
-        at = &(*at)->next;
-    return at;
-}
-
-bool td_failed_has(const struct td_target *target, const char *path) {
-    struct td_failed *first = target->failed;
-    return *td_failed_find(&first, path) != NULL;
-}
-
-void td_failed_note(struct td_target *target, const char *path) {
-    if (td_failed_has(target, path))
-        return;
-    size_t len = strlen(path) + 1;
-    struct td_failed *failed = td_must(malloc(sizeof(*failed) + len));
-    memcpy(failed->path, path, len);
-    failed->next = target->failed;
-    target->failed = failed;
-}
-
-void td_failed_forget(struct td_target *target, const char *path) {
-    struct td_failed **at = td_failed_find(&target->failed, path), *failed = *at;
-    if (!failed)
-        return;
-    *at = failed->next;
-    free(failed);
-}
-
 struct td_packet *td_packet_new(enum td_packet_kind kind) {
     struct td_packet *packet = td_must(calloc(1, sizeof(*packet)));
     packet->kind = kind;

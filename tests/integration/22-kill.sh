@@ -42,6 +42,7 @@ cut_power() {
     cp --sparse=always "$B" "$T/cut/b.img"
     cp -a "$T/ledger" "$T/cut/ledger"
 }
+exports() { find "$T/ledger" -name '*.export-*'; }
 left_open() { ledger 'SELECT count(*) FROM run WHERE ended IS NULL'; }
 staged() { mounted "$1" find "$MNT/.twindock/staging" -mindepth 1; }
 
@@ -103,11 +104,17 @@ for n in $(seq "$KILLS"); do
     undock
     check "after kill $n: A equals the source" same_tree "$A"
     check "after kill $n: B equals the source" same_tree "$B"
+    equal "after kill $n: no copy of the ledger is left beside it" '' "$(exports)"
     equal "after kill $n: no staging is left" '' "$(staged "$A")$(staged "$B")"
     "$HERE/tree-record" "$REC" settled "$SRC"
     dock "$A" "$B"
     [[ $FAILED = "$before" ]] || break
 done
+# Killed in the middle of copying the ledger, and not even the journal's name is there for another copy.
+stale=$T/ledger/twindock.db.export-$(ledger 'SELECT id FROM pair')
+head -c 100000 /dev/urandom >"$stale"; head -c 10000 /dev/urandom >"$stale-journal"
+td_is 0 "a stale copy of the ledger: run" run
+equal "a stale copy of the ledger is swept away" '' "$(exports)"
 equal "nothing was left mounted, no device held" 0 "$held"
 check "many of the runs were really killed ($killed of $KILLS)" test $((killed * 3)) -gt "$KILLS"
 check "the ledger calls them interrupted" test "$(ledger "SELECT count(*) FROM run WHERE result = 'interrupted'")" -gt $((KILLS / 5))

@@ -122,6 +122,31 @@ check "history: B equals the source" same_tree "$B"
 equal "history: of B is given up" 0 "$(mounted "$B" sh -c 'ls "$MNT"/.twindock/history/*/third 2>/dev/null | wc -l')"
 check "history: of A is kept" mounted "$A" sh -c 'ls "$MNT"/.twindock/history/*/third/f1'
 
+# A file that no history could make room for costs none of it, and what fits is still copied.
+kept() { mounted "$B" sh -c 'cd "$MNT/.twindock/history" && find . -type f | sort'; }
+echo "again" >"$SRC/first/small1"
+dock "$A" "$B"
+td_is 0 "too big: an old version goes into history" run
+undock
+before=$(kept)
+matches "too big: it is there" 'first/small1' "$before"
+head -c 40000000 /dev/urandom >"$SRC/first/a-film"
+echo "new" >"$SRC/first/b-letter"
+dock "$A" "$B"
+td_is 3 "too big: run" run --json
+equal "too big: states" 'ok ok' "$(json members A state) $(json members B state)"
+equal "too big: it is told once" 'first/a-film B write-error 1' "$(json unreadable 0 path) $(json unreadable 0 member) $(json unreadable 0 cause) $(json unreadable | grep -o path | wc -l)"
+undock
+check "too big: A is complete" same_tree "$A"
+equal "too big: B's history is all there" "$before" "$(kept)"
+check "too big: B has what fits" mounted "$B" cmp "$SRC/first/b-letter" "$MNT/M/first/b-letter"
+check "too big: B has nothing of it" mounted "$B" test ! -e "$MNT/M/first/a-film"
+rm "$SRC/first/a-film"
+dock "$A" "$B"
+td_is 0 "too big: it is gone again" run
+undock
+check "too big: B equals the source" same_tree "$B"
+
 # --- dying --------------------------------------------------------------------------------------------------------
 
 rm -rf "$SRC"/* "$T"/ledger "$A" "$B"

@@ -24,7 +24,8 @@ bool member_possible(void) {
         return false;
     if (unshare(CLONE_NEWNS) != 0)
         return false;
-    /* In a chroot "/" is no mount point and cannot be made private: the mounts are then seen outside, too, until they go. */
+    /* In a chroot "/" is no mount point and cannot be made private: the mounts are then seen outside, too, until they
+     * go. */
     return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 || errno == EINVAL;
 }
 

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -286,6 +287,40 @@ static void history_is_given_up_for_the_reserve_if_that_helps(void **state) {
     }
 }
 
+/* --- refused ---------------------------------------------------------------------------------------------------- */
+
+/* As many as these must not cost more each, and each is remembered until its content comes to be. */
+static void many_failures_are_remembered_and_do_not_slow_down(void **state) {
+    NEED_ROOT();
+    enum { MANY = 60000 };
+    struct bench *bench = *state;
+    struct td_target *target = member_start(&bench->a, TD_A, bench->source, RUN, &bench->reports);
+    struct timespec began, ended;
+    char path[32];
+    clock_gettime(CLOCK_MONOTONIC, &began);
+    for (int i = 0; i < MANY; i++) {
+        snprintf(path, sizeof(path), "f%d", i);
+        td_target_submit(target, &(struct td_op){.id = i, .action = TD_ACT_MOVE, .path = path, .from = "not there"});
+    }
+    td_target_flush(target);
+    clock_gettime(CLOCK_MONOTONIC, &ended);
+    assert_int_equal(reports_count(&bench->reports), MANY);
+    assert_true(ended.tv_sec - began.tv_sec < 8);
+    put_text(bench->a.collection, "f100", "old");
+    put_text(bench->a.collection, "f101", "old");
+    put_text(bench->source, "f101", "new");
+    put_text(bench->source, "link100", "new");
+    put_text(bench->source, "link101", "new");
+    assert_int_equal(copy_to(target, MANY, bench->source, "f101"), TD_COPY_READ);
+    submit(target, MANY + 1, TD_ACT_LINK, bench->source, "link100", "f100");
+    submit(target, MANY + 2, TD_ACT_LINK, bench->source, "link101", "f101");
+    td_target_stop(target, false);
+    assert_int_not_equal(error_of(bench, TD_A, MANY + 1), 0); /* f100 is not what it should be */
+    assert_int_equal(kind_of(bench->a.collection, "link100"), 0);
+    assert_int_equal(error_of(bench, TD_A, MANY + 2), 0);
+    assert_text(bench->a.collection, "link101", "new");
+}
+
 /* --- lost ------------------------------------------------------------------------------------------------------ */
 
 static atomic_ullong bad_device; /* st_dev of the member that fails; 0: none */
@@ -453,6 +488,7 @@ int main(void) {
         TEST(a_file_beyond_all_history_costs_none_of_it),
         TEST(room_under_several_names),
         TEST(history_is_given_up_for_the_reserve_if_that_helps),
+        TEST(many_failures_are_remembered_and_do_not_slow_down),
         TEST_TWO(a_failed_sync_loses_the_member),
         TEST_TWO(a_failed_write_loses_the_member),
         TEST(a_copy_that_reads_back_different_is_not_placed),

@@ -24,8 +24,8 @@ struct td_entry {
     uint64_t rdev;               /* character and block devices */
     const char *target;          /* symlinks: where they point; else NULL */
     uint8_t xattrs[TD_HASH_LEN]; /* SHA-256 over the sorted extended attributes (ACLs included); zeros: none */
-    uint64_t place;              /* regular files: where their data begins on the device, in bytes; 0: nowhere, unknown */
-    int error;                   /* errno: it is there but cannot be read; what lies below is unknown, not absent */
+    uint64_t place; /* regular files: where their data begins on the device, in bytes; 0: nowhere, unknown */
+    int error;      /* errno: it is there but cannot be read; what lies below is unknown, not absent */
 };
 
 /* The content may be taken as equal until it is read: same type, and for regular files the same size and mtime, for

@@ -76,7 +76,7 @@ struct td_run {
     char *reason; /* one sentence for a person, NULL when there is nothing to say */
     struct td_counts counts;
     char state[TD_SIDES][16]; /* per member (index TD_A, TD_B): "ok" "lost" "full" "absent" "unproven" */
-    int previous_exit;      /* of the run of this pair before; 0: good, or there was none */
+    int previous_exit;        /* of the run of this pair before; 0: good, or there was none */
     bool after_interrupted;   /* the run before this one was cut off */
 };
 

@@ -58,20 +58,20 @@ struct td_engine {
     bool full[TD_SIDES];              /* a member was lost for want of room */
     bool deleted_on_full[TD_SIDES];   /* and has had its deletions all the same */
     struct td_brake brake;
-    int exit;  /* worst of what was found: TD_EXIT_OK, _UNREADABLE, _ROT, _MEMBER_LOST */
-    uint64_t left_to_copy;     /* files that there was no time for */
-    bool late; /* ended for the deadline: proof is left to do */
+    int exit;              /* worst of what was found: TD_EXIT_OK, _UNREADABLE, _ROT, _MEMBER_LOST */
+    uint64_t left_to_copy; /* files that there was no time for */
+    bool late;             /* ended for the deadline: proof is left to do */
     struct td_inbox inbox;
     struct td_target *target[TD_SIDES];
     struct td_progress_state shown;
     int64_t last_commit_ns, last_note_ns;
     bool in_transaction;
-    pthread_mutex_t scan_lock; /* walkers share the ledger's connection */
+    pthread_mutex_t scan_lock;       /* walkers share the ledger's connection */
     const char *phase, *noted_phase; /* now, and as --info shows it */
-    struct td_proof *proof; /* while reading: see engine_prove.c */
-    bool planned;           /* a plan was made before: what it reported is not reported again */
-    bool hold_deletions;       /* the source moved under the walk: what seems gone may be elsewhere */
-    bool repairing;         /* the second pass of apply: repairs judged from the proof */
+    struct td_proof *proof;          /* while reading: see engine_prove.c */
+    bool planned;                    /* a plan was made before: what it reported is not reported again */
+    bool hold_deletions;             /* the source moved under the walk: what seems gone may be elsewhere */
+    bool repairing;                  /* the second pass of apply: repairs judged from the proof */
 };
 
 int td_engine_init(struct td_engine *engine, struct td_error *err); /* call after filling in the givens */

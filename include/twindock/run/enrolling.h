@@ -19,8 +19,8 @@ int td_enrolling_open(struct td_docking *docking, const struct td_app *app, cons
 /*
  * Take the two disks of the dock (source slot: A, destination slot: B) into the ledger and write their cards. Both
  * hold acceptable ext4 filesystems of one UUID. Cards that are already there, of this collection and UUID, keep
- * their tokens and generation: that is how a lost ledger is begun anew. One that an enrolling cut short has left, and that
- * no run has used, gets its other half. A write-protected disk is refused before either is written to.
+ * their tokens and generation: that is how a lost ledger is begun anew. One that an enrolling cut short has left, and
+ * that no run has used, gets its other half. A write-protected disk is refused before either is written to.
  */
 int td_enrolling_enter(struct td_docking *docking, struct td_ledger *ledger, const char *collection,
                        enum td_layout layout, struct td_error *err);

@@ -12,9 +12,10 @@
 int td_notify_print(const struct td_app *app, struct td_ledger *ledger, const struct td_run *run, const char *safe,
                     struct td_buf *out, struct td_error *err);
 
-/* Nothing was there to do, or not the collection asked for (NULL: any): say so as a refusal. TD_EXIT_REFUSED or an error. */
-int td_notify_nothing_docked(const struct td_app *app, struct td_ledger *ledger, const char *command, const char *collection,
-                             struct td_buf *out, struct td_error *err);
+/* Nothing was there to do, or not the collection asked for (NULL: any): say so as a refusal. TD_EXIT_REFUSED or an
+ * error. */
+int td_notify_nothing_docked(const struct td_app *app, struct td_ledger *ledger, const char *command,
+                             const char *collection, struct td_buf *out, struct td_error *err);
 
 /* The run's sentence as text to keep as its reason; malloc'ed. */
 char *td_notify_sentence(struct td_ledger *ledger, const struct td_run *run);
