@@ -270,10 +270,12 @@ void td_docking_close(struct td_docking *docking) {
 
 /* --- what check says ------------------------------------------------------------------------------------- */
 
+/* On what the recognition rests: behind a bridge that says the same of both bays it is the card, whatever the bridge
+ * says. */
 static const char *identity_word(const struct td_slot *slot, const struct td_match_result *match) {
-    if (slot->identity.source != TD_IDENTITY_NONE)
-        return td_identity_source_name(slot->identity.source);
-    return match->match == TD_MATCH_MEMBER ? "card" : "none";
+    if (match->match == TD_MATCH_MEMBER && strcmp(match->rests_on, "card") == 0)
+        return "card";
+    return slot->identity.source != TD_IDENTITY_NONE ? td_identity_source_name(slot->identity.source) : "none";
 }
 
 static void fill_slot(const struct td_docking *docking, int index, struct td_check_slot *out) {
