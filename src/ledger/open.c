@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #define SCHEMA "schema/"
 #define APPLICATION_ID 1415005259 /* "TWDK", as sql/schema/001-initial.sql sets it */
@@ -61,6 +62,8 @@ static int check_kind(const struct kind *kind, const char *path, struct td_error
                             path, (long long)kind->version, (long long)newest_schema());
     return 0;
 }
+
+#define WAL_TRIES 500 /* of 20 ms each */
 
 /* One script in one transaction, unless another process was quicker. */
 static int migrate_one(struct td_sql *sql, const char *script, int64_t number, struct td_error *err) {
@@ -127,6 +130,18 @@ static int wrap_connection(struct td_sql *sql, struct td_ledger **out, struct td
     return 0;
 }
 
+/* SQLite does not wait when two processes make the same new file a write-ahead one at the same moment: we do. */
+static int set_up_writer(struct td_sql *sql, struct td_error *err) {
+    const struct timespec pause = {.tv_nsec = 20000000};
+    int rc = td_sql_script(sql, "setup/writer.sql", err);
+
+    for (int tries = 0; rc == -EBUSY && tries < WAL_TRIES; tries++) {
+        nanosleep(&pause, NULL);
+        rc = td_sql_script(sql, "setup/writer.sql", err);
+    }
+    return rc;
+}
+
 int td_ledger_open(const char *path, struct td_ledger **out, struct td_error *err) {
     const char *name = path ? path : "(temporary)";
     struct td_sql *sql = NULL;
@@ -138,7 +153,7 @@ int td_ledger_open(const char *path, struct td_ledger **out, struct td_error *er
     /* Look before anything is set: a database of another program must not be changed, not even in its journal mode. */
     rc = rc < 0 ? rc : identify(sql, &kind, err);
     rc = rc < 0 ? rc : check_kind(&kind, name, err);
-    rc = rc < 0 ? rc : td_sql_script(sql, "setup/writer.sql", err);
+    rc = rc < 0 ? rc : set_up_writer(sql, err);
     rc = rc < 0 ? rc : td_ledger_migrate(sql, err);
     rc = rc < 0 ? rc : wrap_connection(sql, out, err);
     if (rc < 0)

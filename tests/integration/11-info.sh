@@ -91,7 +91,7 @@ equal "fine: both were proven then" "$(date -u -d "@$(ledger "SELECT last_proven
 # --- it only reads ------------------------------------------------------------------------------------------------
 
 before=$(sums "$T/ledger/twindock.db")
-equal "the ledger is one file when nobody uses it" 'dock-test.lock twindock.db ' "$(ls "$T/ledger" | tr '\n' ' ')"
+equal "the ledger is one file when nobody uses it" 'twindock.db ' "$(ls "$T/ledger" | grep -v '\.lock$' | tr '\n' ' ')"
 mount --bind "$T/ledger" "$T/ledger" && mount -o remount,bind,ro "$T/ledger"
 shows "on a read-only filesystem" "$(cat "$T/table")"
 umount "$T/ledger"

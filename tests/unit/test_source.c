@@ -149,9 +149,11 @@ static void test_not_a_mount_point(void **state) {
     make_source();
     collection.source_mount = mount_point;
     assert_refused(NULL, "is not mounted: @ is not a mount point. Mount it first.", mount_point);
-    char root[] = "/";
+    char root[] = "/"; /* in a chroot that is no mount point */
     collection.source_mount = root;
-    assert_opens(NULL);
+    struct statx st;
+    if (statx(AT_FDCWD, root, 0, STATX_BASIC_STATS, &st) == 0 && st.stx_attributes & STATX_ATTR_MOUNT_ROOT)
+        assert_opens(NULL);
     /* A mount point, but not one that the source is on. */
     char proc[] = "/proc";
     collection.source_mount = proc;
@@ -252,6 +254,8 @@ int main(void) {
         T(test_on_a_docked_disk),
     };
     /* Mounts are made where nobody else sees them, and end with the program. */
-    apart = geteuid() == 0 && unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+    apart =
+        geteuid() == 0 && unshare(CLONE_NEWNS) == 0 &&
+        (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 || errno == EINVAL); /* "/" of a chroot is no mount */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
