@@ -80,7 +80,7 @@ struct td_work_job {
     uint64_t size;
 };
 /* Files to read on `side`: the source's regular files (of a hard link group its first path) whose copy on this side is
- * not proven in `cycle`. In the order of their place on that disk (inode number, until extents are known). The list is
+ * not proven in `cycle`. In the order of their extents on that disk. The list is
  * made on open. */
 int td_work_jobs(struct td_ledger *ledger, int64_t pair, enum td_side side, int64_t cycle, uint64_t *count,
                  uint64_t *bytes, struct td_cursor **out, struct td_error *err);
