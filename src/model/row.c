@@ -3,7 +3,7 @@
 const char *const td_action_names[TD_ACTIONS] = {
     [TD_ACT_NONE] = "none",       [TD_ACT_MKDIR] = "mkdir",           [TD_ACT_COPY] = "copy",
     [TD_ACT_SPECIAL] = "special", [TD_ACT_ATTRIBUTES] = "attributes", [TD_ACT_LINK] = "link",
-    [TD_ACT_MOVE] = "move",       [TD_ACT_DELETE] = "delete",
+    [TD_ACT_MOVE] = "move",       [TD_ACT_DELETE] = "delete",         [TD_ACT_ENTER] = "enter",
 };
 
 const char *const td_why_names[TD_WHYS] = {

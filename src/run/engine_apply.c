@@ -153,6 +153,15 @@ static int copy_file(struct td_engine *engine, const struct td_work_op *work, co
     return work->origin == TD_SOURCE ? enter_copied(engine, op, work->members, &read, err) : 0;
 }
 
+/* Put an entry that carries no content: a directory, a link, a device. */
+static int enter_plain(struct td_engine *engine, const char *path, struct td_error *err) {
+    struct td_file file = {0};
+    int rc = td_work_entry(engine->ledger, TD_SOURCE, path, &file.entry, err);
+    if (rc == -ENOENT)
+        return 0;
+    return rc != 0 ? rc : td_ledger_put_file(engine->ledger, engine->pair, &file, err);
+}
+
 static int submit(struct td_engine *engine, const struct td_work_op *work, struct td_error *err) {
     struct td_entry entry;
     struct td_op op = {
@@ -163,6 +172,10 @@ static int submit(struct td_engine *engine, const struct td_work_op *work, struc
         .keep = work->keep,
         .quarantine = work->quarantine,
     };
+    if (work->action == TD_ACT_ENTER) {
+        int rc = td_engine_write(engine, err);
+        return rc != 0 ? rc : enter_plain(engine, work->path, err);
+    }
     if (work->action != TD_ACT_DELETE) {
         int rc = td_work_entry(engine->ledger, TD_SOURCE, work->path, &entry, err);
         if (rc == -ENOENT)
@@ -273,7 +286,7 @@ static int delete_on_full(struct td_engine *engine, enum td_side side, struct td
 /* Deletions last; names before contents, so that content that moved is in place before anything is copied. */
 int td_engine_run_ops(struct td_engine *engine, struct td_error *err) {
     static const enum td_action order[] = {TD_ACT_MKDIR, TD_ACT_MOVE,       TD_ACT_COPY,  TD_ACT_SPECIAL,
-                                           TD_ACT_LINK,  TD_ACT_ATTRIBUTES, TD_ACT_DELETE};
+                                           TD_ACT_LINK,  TD_ACT_ATTRIBUTES, TD_ACT_ENTER, TD_ACT_DELETE};
     int rc = 0;
     for (size_t i = 0; i < sizeof order / sizeof *order && rc == 0; i++) {
         if (order[i] == TD_ACT_DELETE)
@@ -330,15 +343,6 @@ static int copied(struct td_engine *engine, const struct td_op_done *done, struc
     engine->counts.proven++;
     engine->counts.proven_bytes += done->bytes;
     return prove_now(engine, done, err);
-}
-
-/* Put an entry that carries no content: a directory, a link, a device. */
-static int enter_plain(struct td_engine *engine, const char *path, struct td_error *err) {
-    struct td_file file = {0};
-    int rc = td_work_entry(engine->ledger, TD_SOURCE, path, &file.entry, err);
-    if (rc == -ENOENT)
-        return 0;
-    return rc != 0 ? rc : td_ledger_put_file(engine->ledger, engine->pair, &file, err);
 }
 
 /* A path takes over what the ledger knows of the content at `from`: of the first hard link, or of the old name. */

@@ -88,6 +88,19 @@ static int forget(struct td_engine *engine, const struct td_row *row, struct td_
     return td_work_add_op(engine->ledger, &op, err);
 }
 
+/* No file any more, on the members neither, but a run that was cut off before the ledger had it: the content that the
+ * ledger has for the path must not get into the manifest. */
+static bool was_file(const struct td_row *row) {
+    const struct td_entry *source = row->side[TD_SOURCE];
+    return row->ledger != NULL && row->ledger->has_hash && source != NULL && source->error == 0 && !is_file(source);
+}
+
+static int enter(struct td_engine *engine, const struct td_row *row, struct td_error *err) {
+    struct td_work_op op = {
+        .action = TD_ACT_ENTER, .why = TD_WHY_TYPE, .members = td_engine_members(engine), .path = row->path};
+    return td_work_add_op(engine->ledger, &op, err);
+}
+
 /* The answer to "this is there but cannot be read": it is reported, and nothing is concluded from it. */
 static int report_unreadable(struct td_engine *engine, const struct td_row *row, struct td_error *err) {
     const struct td_entry *source = row->side[TD_SOURCE];
@@ -111,7 +124,9 @@ static int plan_one(void *ctx, const struct td_row *row) {
         return forget(engine, row, planning->err);
     td_plan_row(row, td_engine_members(engine), &plan);
     const struct td_plan_step *a = &plan.member[TD_A], *b = &plan.member[TD_B];
-    if (a->action == b->action && a->why == b->why && a->action != TD_ACT_NONE)
+    if (a->action == TD_ACT_NONE && b->action == TD_ACT_NONE)
+        return was_file(row) ? enter(engine, row, planning->err) : 0;
+    if (a->action == b->action && a->why == b->why)
         return add_step(engine, row, a, TD_SIDE_BIT(TD_A) | TD_SIDE_BIT(TD_B), planning->err);
     bool altered = a->why == TD_WHY_ALTERED || b->why == TD_WHY_ALTERED; /* is reported for the member it is true of */
     if (a->action == b->action && a->action == TD_ACT_COPY && !altered)  /* one read serves both */
@@ -213,7 +228,7 @@ static void list_op(const struct td_work_op *op, struct td_json *list) {
 /* Every operation that a person would call one; a moved file's old name is part of its move. */
 static int each_op(struct td_engine *engine, struct td_buf *out, struct td_json *list, uint64_t counts[TD_ACTIONS],
                    struct td_error *err) {
-    for (int action = TD_ACT_MKDIR; action < TD_ACTIONS; action++) {
+    for (int action = TD_ACT_MKDIR; action <= TD_ACT_DELETE; action++) {
         struct td_cursor *cursor = NULL;
         struct td_work_op op;
         int rc = td_work_ops(engine->ledger, (enum td_action)action, &cursor, err);

@@ -304,6 +304,7 @@ int td_place_task(struct td_target *target, struct td_task *task, struct td_erro
     case TD_ACT_DELETE:
         return td_place_delete(target, task, err);
     case TD_ACT_NONE:
+    case TD_ACT_ENTER:
     case TD_ACTIONS:
         break;
     }

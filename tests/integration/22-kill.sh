@@ -115,6 +115,14 @@ stale=$T/ledger/twindock.db.export-$(ledger 'SELECT id FROM pair')
 head -c 100000 /dev/urandom >"$stale"; head -c 10000 /dev/urandom >"$stale-journal"
 td_is 0 "a stale copy of the ledger: run" run
 equal "a stale copy of the ledger is swept away" '' "$(exports)"
+# Killed after files had become something else on the members, and before the ledger knew.
+mkdir "$SRC/was-file"; mkfifo "$SRC/was-too"; ln -s x "$SRC/was-three"
+td_is 0 "files of other kinds: run" run
+ledger "UPDATE file SET mode = 33188, sha256 = (SELECT sha256 FROM file WHERE sha256 IS NOT NULL LIMIT 1)
+         WHERE CAST(path AS TEXT) IN ('was-file', 'was-too', 'was-three')"
+td_is 0 "files that became something else before a kill: the next run" run --json
+equal "files that became something else before a kill: the ledger knows" 0 \
+    "$(ledger "SELECT count(*) FROM file WHERE sha256 IS NOT NULL AND CAST(path AS TEXT) LIKE 'was-%'")"
 equal "nothing was left mounted, no device held" 0 "$held"
 check "many of the runs were really killed ($killed of $KILLS)" test $((killed * 3)) -gt "$KILLS"
 check "the ledger calls them interrupted" test "$(ledger "SELECT count(*) FROM run WHERE result = 'interrupted'")" -gt $((KILLS / 5))

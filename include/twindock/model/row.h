@@ -41,9 +41,11 @@ enum td_action {
     TD_ACT_LINK,       /* hard link to `leader`, replacing what is there */
     TD_ACT_MOVE,       /* content is on the member under another path that goes away */
     TD_ACT_DELETE,     /* into history */
+    TD_ACT_ENTER,      /* the members are right, the ledger is not: nothing is done on a disk, nothing is told */
     TD_ACTIONS
 };
-extern const char *const td_action_names[TD_ACTIONS]; /* "mkdir" "copy" "special" "attributes" "link" "move" "delete" */
+extern const char
+    *const td_action_names[TD_ACTIONS]; /* "mkdir" "copy" "special" "attributes" "link" "move" "delete" "enter" */
 
 /* Why: what --dry-run prints. */
 enum td_why {
