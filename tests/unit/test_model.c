@@ -90,7 +90,8 @@ static void names_of_outcomes(void **state) {
         "unprovable", "read-error", "changing",   "write-error", "no-good-copy",
     };
     static const char *const results[] = {"running", "done", "done-unproven", "refused", "failed", "interrupted"};
-    static const char *const actions[] = {"none", "mkdir", "copy", "special", "attributes", "link", "move", "delete"};
+    static const char *const actions[] = {"none", "mkdir", "copy",   "special", "attributes",
+                                          "link", "move",  "delete", "enter"};
     static const char *const whys[] = {
         "none", "new", "edited", "stale", "altered", "type", "links", "attributes", "gone", "repair",
     };
