@@ -4,6 +4,7 @@
 #include "twindock/base/cleanup.h"
 #include "twindock/base/sys.h"
 #include "twindock/platform/ext4.h"
+#include "twindock/platform/write_protection.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -117,52 +118,26 @@ static int configure(int context, const char *node, bool read_only) {
     return fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0 ? -errno : 0;
 }
 
-/* The kernel's own write protection of a device, set for as long as the value lives. */
-struct write_protection {
-    int fd; /* -1: nothing to undo */
-};
-
-static void unprotect(const struct write_protection *protection) {
-    int off = 0;
-    if (protection->fd < 0)
-        return;
-    (void)ioctl(protection->fd, BLKROSET, &off);
-    close(protection->fd);
-}
-
-static int protect(struct write_protection *protection, const char *node) {
-    TD_AUTOCLOSE int fd = open(node, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    int on = 0;
-    if (fd < 0 || ioctl(fd, BLKROGET, &on) < 0)
-        return -errno;
-    if (on)
-        return 0; /* somebody else's, and to stay */
-    on = 1;
-    if (ioctl(fd, BLKROSET, &on) < 0)
-        return -errno;
-    protection->fd = td_take_fd(&fd);
-    return 0;
-}
-
 /*
  * Even "ro,noload" deletes the files on the orphan list, on the disk and with no journal to cover it, unless the device
  * itself cannot be written ("orphan cleanup on readonly fs", fs/ext4/orphan.c). So a disk that was not
  * unmounted cleanly is write-protected while the mount is made.
  */
-static int protect_if_dirty(struct write_protection *protection, const char *node, struct td_error *err) {
+static int protect_if_dirty(struct td_write_protection *protection, const struct td_blockdev *device,
+                            struct td_error *err) {
     struct td_ext4 super;
-    int rc = td_ext4_read(node, &super, err);
+    int rc = td_ext4_read(device->node, &super, err);
     if (rc < 0)
-        return td_wrap(err, rc, "cannot mount %s", node);
+        return td_wrap(err, rc, "cannot mount %s", device->node);
     if (!super.needs_recovery && !super.orphans)
         return 0;
-    rc = protect(protection, node);
-    return rc < 0 ? td_fail(err, -rc, "cannot write-protect %s", node) : 0;
+    rc = td_write_protect(device, protection);
+    return rc < 0 ? td_fail(err, -rc, "cannot write-protect %s", device->node) : 0;
 }
 
 static int create(const struct td_blockdev *device, bool read_only, struct td_error *err) {
-    __attribute__((cleanup(unprotect))) struct write_protection protection = {.fd = -1};
-    int rc = read_only ? protect_if_dirty(&protection, device->node, err) : 0;
+    __attribute__((cleanup(td_write_protect_end))) struct td_write_protection protection = {.device = -1, .note = -1};
+    int rc = read_only ? protect_if_dirty(&protection, device, err) : 0;
     if (rc < 0)
         return rc;
     TD_AUTOCLOSE int log = open_log();
@@ -183,6 +158,7 @@ int td_mount_ext4(const struct td_blockdev *device, bool read_only, struct td_er
     int rc = td_blockdev_wait_free(device->node, FREE_WAIT_MS, err);
     if (rc < 0)
         return td_wrap(err, rc, "cannot mount %s", device->node);
+    td_write_protect_recover(device);
     TD_AUTOCLOSE int mount = create(device, read_only, err);
     if (mount < 0)
         return mount;

@@ -63,6 +63,7 @@ claim_slots() { SLOT1=$T/slot1 SLOT2=$T/slot2; }
 put() { ln -sfn "$(losetup -f --show "$2")" "$1"; } # put SLOT IMAGE
 take() { # take the disk out of SLOT
     [[ -L $1 ]] || return 0
+    blockdev --setrw "$(readlink "$1")" # what a killed run may leave, and a real disk would take with it
     losetup -d "$(readlink "$1")"
     rm "$1"
 }

@@ -5,6 +5,7 @@
 #include "twindock/base/io.h"
 #include "twindock/platform/ext4.h"
 #include "twindock/platform/mount.h"
+#include "twindock/platform/write_protection.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -354,6 +355,42 @@ static void a_protected_device_says_so(void **state) {
     close(root);
 }
 
+/* A process that is killed while it makes a read-only mount leaves the flag behind, and with it a note. */
+static void what_a_killed_process_protected_is_freed(void **state) {
+    (void)state;
+    struct td_write_protection protection;
+    make("orphan_file");
+    pid_t child = fork();
+    if (child == 0) {
+        td_write_protect(&device, &protection);
+        kill(getpid(), SIGKILL);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    assert_int_equal(td_blockdev_is_protected(loop.node), 1);
+    int root = td_mount_ext4(&device, false, &err);
+    assert_true(root >= 0);
+    close(root);
+    assert_int_equal(td_blockdev_is_protected(loop.node), 0);
+}
+
+static void a_living_process_keeps_its_protection(void **state) {
+    (void)state;
+    struct td_write_protection protection;
+    make("orphan_file");
+    assert_int_equal(td_write_protect(&device, &protection), 0);
+    td_write_protect_recover(&device);
+    assert_int_equal(td_blockdev_is_protected(loop.node), 1);
+    td_write_protect_end(&protection);
+    assert_int_equal(td_blockdev_is_protected(loop.node), 0);
+    must_run("blockdev", "--setro", loop.node, NULL); /* somebody else's stays */
+    assert_int_equal(td_write_protect(&device, &protection), 0);
+    td_write_protect_end(&protection);
+    int still = td_blockdev_is_protected(loop.node);
+    must_run("blockdev", "--setrw", loop.node, NULL);
+    assert_int_equal(still, 1);
+}
+
 static void the_kernels_reason_is_told(void **state) {
     (void)state;
     make("^has_journal");
@@ -423,6 +460,8 @@ int main(void) {
         TEST(a_mounted_device_is_not_shared),
         TEST(twins_mount_together),
         TEST(a_protected_device_says_so),
+        TEST(what_a_killed_process_protected_is_freed),
+        TEST(a_living_process_keeps_its_protection),
         TEST(the_kernels_reason_is_told),
         TEST(another_device_in_its_place_is_noticed),
         TEST(knows_mount_points),

@@ -11,8 +11,8 @@
  *   later. td_blockdev_wait_free (blockdev.h) tells.
  * - "ro,noload" still writes to a disk with orphans (files that were open while deleted when power was cut), with
  *   no journal to cover it. A disk that was not cleanly unmounted is therefore write-protected (BLKROSET)
- *   for the moment in which the read-only mount is made. A kill -9 in that very moment leaves the flag: then the
- *   read-write mount says "write-protected" until the disk is plugged in anew (or blockdev --setrw).
+ *   for the moment in which the read-only mount is made; a kill -9 in that very moment is made good by the next mount
+ *   (write_protection.h).
  * - "data=" is refused together with noload; so is a stored commit= other than 5 unless overridden; a
  *   stored data=journal would switch O_DIRECT off.
  */
