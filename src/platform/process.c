@@ -255,3 +255,33 @@ int td_process_run(const struct td_process *process, struct td_error *err) {
     child.pidfd = pidfd;
     return finish(&child, process, err);
 }
+
+int td_process_start(const char *const *argv, struct td_companion *out, struct td_error *err) {
+    __attribute__((cleanup(stdio_close))) struct stdio io = {.in = -1, .out = -1, .capture = -1};
+    int ends[2];
+    *out = (struct td_companion){0};
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return td_fail(err, errno, "cannot prepare to run %s", argv[0]);
+    io.in = raise_fd(ends[0]);
+    TD_AUTOCLOSE int hold = raise_fd(ends[1]);
+    io.out = raise_fd(open("/dev/null", O_WRONLY | O_CLOEXEC));
+    if (io.in < 0 || hold < 0 || io.out < 0)
+        return td_fail(err, errno, "cannot prepare to run %s", argv[0]);
+    int rc = spawn(&out->pid, argv, &io);
+    if (rc < 0) {
+        out->pid = 0;
+        return td_fail(err, -rc, "cannot run %s", argv[0]);
+    }
+    out->pipe = td_take_fd(&hold);
+    return 0;
+}
+
+void td_process_stop(struct td_companion *companion) {
+    int status;
+    if (companion->pid == 0)
+        return;
+    close(companion->pipe);
+    kill(-companion->pid, SIGTERM);
+    reap(&(struct child){.pid = companion->pid}, &status);
+    *companion = (struct td_companion){0};
+}

@@ -9,7 +9,22 @@
 #define COMMIT_EVERY_NS 2000000000LL
 #define NOTE_EVERY_NS 5000000000LL
 
+/* A machine that nobody uses would go to sleep in the middle of a run. systemd's logind is asked through its own tool
+ * to let it not, for as long as `cat` has an input; where there is none, nothing is lost. */
+static void stay_awake(struct td_engine *engine) {
+    static const char *const argv[] = {"systemd-inhibit",
+                                       "--what=sleep",
+                                       "--who=twindock",
+                                       "--why=A backup is being made or read",
+                                       "--mode=block",
+                                       "cat",
+                                       NULL};
+    struct td_error ignored;
+    td_process_start(argv, &engine->awake, &ignored);
+}
+
 int td_engine_init(struct td_engine *engine, struct td_error *err) {
+    stay_awake(engine);
     td_inbox_init(&engine->inbox);
     pthread_mutex_init(&engine->scan_lock, NULL);
     engine->phase = "looking";
@@ -23,6 +38,7 @@ void td_engine_free(struct td_engine *engine) {
     engine->in_transaction = false;
     pthread_mutex_destroy(&engine->scan_lock);
     td_inbox_free(&engine->inbox);
+    td_process_stop(&engine->awake);
 }
 
 unsigned td_engine_members(const struct td_engine *engine) {

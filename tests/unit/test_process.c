@@ -206,14 +206,86 @@ static void works_without_stdio(void **state) {
     assert_int_equal(status, 0);
 }
 
+/* The companion tells of its life and its end in a file, a line each. */
+static void wait_for_lines(const char *file, const char *want) {
+    char have[64] = "";
+    for (int i = 0; i < 500 && strcmp(have, want) != 0; i++) {
+        FILE *in = fopen(file, "re");
+        size_t got = in != NULL ? fread(have, 1, sizeof have - 1, in) : 0;
+        have[got] = '\0';
+        if (in != NULL)
+            fclose(in);
+        usleep(10000);
+    }
+    assert_string_equal(have, want);
+}
+
+static const char telling[] = "trap '' TERM; echo begun >>$0; cat; echo ended >>$0";
+
+static void a_companion_lives_until_it_is_stopped(void **state) {
+    (void)state;
+    char file[] = "/tmp/twindock-test.XXXXXX";
+    close(mkstemp(file));
+    struct td_companion companion;
+    assert_int_equal(td_process_start((const char *const[]){"sh", "-c", telling, file, NULL}, &companion, NULL), 0);
+    wait_for_lines(file, "begun\n");
+    usleep(50000);
+    assert_int_equal(waitpid(companion.pid, NULL, WNOHANG), 0);
+    td_process_stop(&companion);
+    wait_for_lines(file, "begun\nended\n"); /* by the end of its input alone */
+    assert_int_equal(companion.pid, 0);
+    td_process_stop(&companion);
+    assert_no_child();
+    unlink(file);
+}
+
+static void a_companion_ends_with_us(void **state) {
+    (void)state;
+    char file[] = "/tmp/twindock-test.XXXXXX";
+    close(mkstemp(file));
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct td_companion companion;
+        if (td_process_start((const char *const[]){"sh", "-c", telling, file, NULL}, &companion, NULL) == 0)
+            pause();
+        _exit(1);
+    }
+    assert_true(pid > 0);
+    wait_for_lines(file, "begun\n");
+    kill(pid, SIGKILL);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    wait_for_lines(file, "begun\nended\n");
+    unlink(file);
+}
+
+static void a_companion_that_cannot_start_is_none(void **state) {
+    (void)state;
+    struct td_error err = {0};
+    struct td_companion companion;
+    assert_int_equal(td_process_start((const char *const[]){"no-such-program", NULL}, &companion, &err), -ENOENT);
+    assert_non_null(strstr(err.text, "no-such-program"));
+    assert_int_equal(companion.pid, 0);
+    td_process_stop(&companion);
+    assert_no_child();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(exit_status_comes_back),         cmocka_unit_test(output_and_errors_come_together),
-        cmocka_unit_test(much_output_is_cut_and_drained), cmocka_unit_test(input_is_fed_whole),
-        cmocka_unit_test(no_input_is_end_of_file),        cmocka_unit_test(a_late_one_is_ended),
-        cmocka_unit_test(a_stubborn_group_is_killed),     cmocka_unit_test(a_lingering_grandchild_is_not_waited_for),
-        cmocka_unit_test(what_cannot_start_is_an_error),  cmocka_unit_test(the_child_gets_a_clean_room),
-        cmocka_unit_test(no_descriptor_is_lost),          cmocka_unit_test(works_without_stdio),
+        cmocka_unit_test(exit_status_comes_back),
+        cmocka_unit_test(output_and_errors_come_together),
+        cmocka_unit_test(much_output_is_cut_and_drained),
+        cmocka_unit_test(input_is_fed_whole),
+        cmocka_unit_test(no_input_is_end_of_file),
+        cmocka_unit_test(a_late_one_is_ended),
+        cmocka_unit_test(a_stubborn_group_is_killed),
+        cmocka_unit_test(a_lingering_grandchild_is_not_waited_for),
+        cmocka_unit_test(what_cannot_start_is_an_error),
+        cmocka_unit_test(the_child_gets_a_clean_room),
+        cmocka_unit_test(no_descriptor_is_lost),
+        cmocka_unit_test(works_without_stdio),
+        cmocka_unit_test(a_companion_lives_until_it_is_stopped),
+        cmocka_unit_test(a_companion_ends_with_us),
+        cmocka_unit_test(a_companion_that_cannot_start_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

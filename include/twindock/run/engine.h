@@ -18,6 +18,7 @@
 #include "twindock/model/config.h"
 #include "twindock/model/outcome.h"
 #include "twindock/platform/json.h"
+#include "twindock/platform/process.h"
 #include "twindock/report/progress.h"
 #include "twindock/run/inbox.h"
 #include "twindock/run/stop.h"
@@ -58,9 +59,10 @@ struct td_engine {
     bool full[TD_SIDES];              /* a member was lost for want of room */
     bool deleted_on_full[TD_SIDES];   /* and has had its deletions all the same */
     struct td_brake brake;
-    int exit;              /* worst of what was found: TD_EXIT_OK, _UNREADABLE, _ROT, _MEMBER_LOST */
-    uint64_t left_to_copy; /* files that there was no time for */
-    bool late;             /* ended for the deadline: proof is left to do */
+    int exit;                  /* worst of what was found: TD_EXIT_OK, _UNREADABLE, _ROT, _MEMBER_LOST */
+    uint64_t left_to_copy;     /* files that there was no time for */
+    bool late;                 /* ended for the deadline: proof is left to do */
+    struct td_companion awake; /* keeps the machine from going to sleep meanwhile */
     struct td_inbox inbox;
     struct td_target *target[TD_SIDES];
     struct td_progress_state shown;
