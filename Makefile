@@ -17,6 +17,8 @@ V =#          1: show every command
 prefix = /usr/local
 sbindir = $(prefix)/sbin
 datadir = $(prefix)/share
+mandir = $(datadir)/man
+completionsdir = $(datadir)/bash-completion/completions
 docdir = $(datadir)/doc/twindock
 sysconfdir = /etc
 localstatedir = /var
@@ -65,12 +67,15 @@ library := $(BUILD)/libtwindock.a
 library_objects := $(call object,$(filter-out $(main),$(sources))) $(if $(sql),$(sql_object))
 unit_programs := $(unit_sources:tests/unit/%.c=$(BUILD)/tests/%)
 program := $(BUILD)/twindock
+manual := $(patsubst man/%.in,$(BUILD)/man/%,$(wildcard man/*.in))
+completion := $(BUILD)/completion/twindock
 
-.PHONY: all tests objects check run-checks demo lint format install uninstall check-install clean help FORCE
+.PHONY: all tests objects check run-checks demo lint format install install-program uninstall \
+        check-install deb check-package clean help FORCE
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
-all: $(program) ## Build build/twindock
+all: $(program) $(manual) $(completion) ## Build build/twindock, its manual pages and its completion
 
 $(program): $(call object,$(main)) $(library)
 	$(call say,LD) $(link) -o $@ $^ $(pkg_libs)
@@ -86,6 +91,15 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(call object,$(support_sources)) $(library)
 	@mkdir -p $(@D)
 	$(call say,LD) $(link) -o $@ $^ $(pkg_libs) -lcmocka
+
+# The manual and the completion, with the program's own tables in them.
+$(BUILD)/man/tables: $(BUILD)/obj/man/tables.o $(library)
+	@mkdir -p $(@D)
+	$(call say,LD) $(link) -o $@ $^ $(pkg_libs)
+
+$(manual) $(completion): $(BUILD)/%: %.in $(BUILD)/man/tables
+	@mkdir -p $(@D)
+	$(call say,DOC) $(BUILD)/man/tables < $< > $@
 
 # SQL as C strings, in the order of their names.
 $(BUILD)/gen/twindock_sql.c: $(sql) tests/support/embed-sql $(BUILD)/sql.list
@@ -106,11 +120,11 @@ $(BUILD)/sql.list: FORCE
 	@$(call remember,$(sql))
 FORCE:
 
-objects: $(call object,$(sources) $(unit_sources) $(support_sources)) $(if $(sql),$(sql_object))
+objects: $(call object,$(sources) man/tables.c $(unit_sources) $(support_sources)) $(if $(sql),$(sql_object))
 tests: $(program) $(unit_programs)
 
 .SECONDARY:
--include $(patsubst %.c,$(BUILD)/obj/%.d,$(sources) $(unit_sources) $(support_sources)) $(sql_object:.o=.d)
+-include $(patsubst %.c,$(BUILD)/obj/%.d,$(sources) man/tables.c $(unit_sources) $(support_sources)) $(sql_object:.o=.d)
 
 # ---- Tests ----------------------------------------------------------------------------------------------------------
 
@@ -130,7 +144,7 @@ lint: ## Layers, lengths, warnings as errors with gcc and clang, formatting, sta
 	@MAKE='$(MAKE)' tests/support/lint
 
 format: ## Let clang-format set all C files
-	clang-format -i $(wildcard src/*/*.[ch] include/twindock/*/*.h tests/*/*.[ch])
+	clang-format -i $(wildcard src/*/*.[ch] man/*.c include/twindock/*/*.h tests/*/*.[ch])
 
 # ---- Installation ---------------------------------------------------------------------------------------------------
 
@@ -140,31 +154,50 @@ example := doc/twindock.conf.example
 etc := $(DESTDIR)$(sysconfdir)/twindock
 state := $(DESTDIR)$(localstatedir)/lib/twindock
 doc := $(DESTDIR)$(docdir)
+man8 := $(DESTDIR)$(mandir)/man8
+man5 := $(DESTDIR)$(mandir)/man5
 
-# The binary's place is known only now.
-place = sed 's|@sbindir@|$(sbindir)|g' $(1) > $(2) && chmod 644 $(2)
+# The binary's place is known only now; and what the units share stands in one file.
+place = sed -e '/^@shared@$$/{r udev/shared' -e 'd}' -e 's|@sbindir@|$(sbindir)|g' $(1) > $(2) && chmod 644 $(2)
 
-install: all ## Install below $(DESTDIR)$(prefix), with udev rule, units, cron entry and a first configuration
-	$(INSTALL) -d '$(DESTDIR)$(sbindir)' '$(DESTDIR)$(udevrulesdir)' '$(DESTDIR)$(systemdunitdir)' \
-	    '$(DESTDIR)$(sysconfdir)/cron.d' '$(etc)' '$(doc)'
+install: install-program ## Install below $(DESTDIR)$(prefix), with udev rule, units, cron entry and a first configuration
+	$(INSTALL) -d '$(etc)' '$(doc)'
 	$(INSTALL) -d -m 700 '$(state)'
+	$(INSTALL) -m 644 $(example) README.md LICENSE '$(doc)'
+	test -e '$(etc)/twindock.conf' || $(INSTALL) -m 644 $(example) '$(etc)/twindock.conf'
+
+# What a package holds; the rest is the package's own way to do.
+install-program: all
+	$(INSTALL) -d '$(DESTDIR)$(sbindir)' '$(DESTDIR)$(udevrulesdir)' '$(DESTDIR)$(systemdunitdir)' \
+	    '$(DESTDIR)$(sysconfdir)/cron.d' '$(man8)' '$(man5)' '$(DESTDIR)$(completionsdir)'
 	$(INSTALL) -m 755 $(program) '$(DESTDIR)$(sbindir)/twindock'
 	set -e; for f in $(rules); do $(call place,$$f,"$(DESTDIR)$(udevrulesdir)/$${f##*/}"); done
 	set -e; for f in $(units); do $(call place,$$f,"$(DESTDIR)$(systemdunitdir)/$${f##*/}"); done
 	$(call place,cron/twindock,'$(DESTDIR)$(sysconfdir)/cron.d/twindock')
-	$(INSTALL) -m 644 $(example) README.md LICENSE '$(doc)'
-	test -e '$(etc)/twindock.conf' || $(INSTALL) -m 644 $(example) '$(etc)/twindock.conf'
+	$(INSTALL) -m 644 $(filter %.8,$(manual)) '$(man8)'
+	$(INSTALL) -m 644 $(filter %.5,$(manual)) '$(man5)'
+	$(INSTALL) -m 644 $(completion) '$(DESTDIR)$(completionsdir)/twindock'
 
 uninstall: ## Take away what install put there; a configuration that was edited and the ledger stay
 	rm -f '$(DESTDIR)$(sbindir)/twindock' '$(DESTDIR)$(sysconfdir)/cron.d/twindock'
 	rm -f $(foreach f,$(rules),'$(DESTDIR)$(udevrulesdir)/$(notdir $f)')
 	rm -f $(foreach f,$(units),'$(DESTDIR)$(systemdunitdir)/$(notdir $f)')
+	rm -f $(foreach f,$(filter %.8,$(manual)),'$(man8)/$(notdir $f)') $(foreach f,$(filter %.5,$(manual)),'$(man5)/$(notdir $f)')
+	rm -f '$(DESTDIR)$(completionsdir)/twindock'
 	! cmp -s $(example) '$(etc)/twindock.conf' || rm -f '$(etc)/twindock.conf'
 	rm -f '$(doc)/$(notdir $(example))' '$(doc)/README.md' '$(doc)/LICENSE'
 	-@rmdir '$(doc)' '$(etc)' '$(state)' 2>/dev/null || true
 
+deb: ## Build a Debian package into build/: build/twindock_*.deb
+	@tests/support/deps build package
+	@BUILD='$(abspath $(BUILD))' CC='$(CC)' VERSION='$(VERSION)' debian/build
+
 check-install: all ## Install into a directory of its own, look at it, uninstall, assert that nothing is left
 	@BUILD='$(abspath $(BUILD))' MAKE='$(MAKE)' tests/support/check-install
+
+check-package: ## Build the package, install, remove and purge it behind an overlay, look at all of it (as root)
+	@tests/support/deps build package
+	@BUILD='$(abspath $(BUILD))' MAKE='$(MAKE)' CC='$(CC)' tests/support/check-package
 
 # ---- House ----------------------------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 /* One row for each command, and the few lines that turn what was typed into a request. */
 #include "twindock/cli/cli.h"
+#include "twindock/config/config.h"
 
 #include <poll.h>
 #include <stdint.h>
@@ -84,6 +85,12 @@ static int do_mail_test(const struct td_app *app, const struct td_cli *cli, stru
     return td_command_mail_test(app, out, err);
 }
 
+static int do_mail_failure(const struct td_app *app, const struct td_cli *cli, struct td_buf *out,
+                           struct td_error *err) {
+    const char *file = cli->config != NULL ? cli->config : TD_CONFIG_FILE;
+    return td_command_mail_failure(app, file, cli->arguments[0], out, err);
+}
+
 static int do_sync(const struct td_app *app, const struct td_cli *cli, struct td_buf *out, struct td_error *err) {
     return td_command_sync(app, cli->arguments[0], &cli->arguments[1], cli->argument_count - 1, out, err);
 }
@@ -102,6 +109,8 @@ const struct td_cli_command td_cli_commands[] = {
     {"enroll", "COLLECTION", "register the docked pair and write its cards", COMMON | TD_OPT_LAYOUT | TD_OPT_DOCK, 1, 1,
      true, true, do_enroll},
     {"mail-test", "", "send a mail the way a failure would", TD_OPT_CONFIG, 0, 0, true, false, do_mail_test},
+    {"mail-failure", "UNIT", "mail that a systemd unit of twindock's failed; for units, not for hands", TD_OPT_CONFIG,
+     1, 1, false, false, do_mail_failure},
     {"sync", "SRC DST [DST]", "the engine alone: bring directories up to date and prove them; no dock, no ledger",
      TD_OPT_JSON, 2, 3, false, false, do_sync},
     {NULL, NULL, NULL, 0, 0, 0, false, false, NULL},

@@ -2,6 +2,7 @@
 #include "twindock/model/verdict.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static void show_options(unsigned options, struct td_buf *out) {
     for (int i = 0; td_cli_options[i].name != NULL; i++) {
@@ -16,12 +17,20 @@ static void show_options(unsigned options, struct td_buf *out) {
     }
 }
 
+static void show_commands(struct td_buf *out) {
+    int widest = 0;
+    for (const struct td_cli_command *command = td_cli_commands; command->name != NULL; command++)
+        if ((int)strlen(command->name) > widest)
+            widest = (int)strlen(command->name);
+    for (const struct td_cli_command *command = td_cli_commands; command->name != NULL; command++)
+        td_buf_printf(out, "  %-*s %s\n", widest, command->name, command->help);
+}
+
 static void show_program(struct td_buf *out) {
     td_buf_puts(out, "twindock keeps mirror backups on pairs of disks in a two-bay dock.\n\n"
                      "Usage: twindock [-c FILE] COMMAND [ARGUMENT...] [OPTION...]\n"
                      "       twindock --info\n\nCommands:\n");
-    for (const struct td_cli_command *command = td_cli_commands; command->name != NULL; command++)
-        td_buf_printf(out, "  %-10s %s\n", command->name, command->help);
+    show_commands(out);
     td_buf_puts(out, "\nOptions:\n");
     show_options(TD_OPT_CONFIG | TD_OPT_JSON | TD_OPT_HELP | TD_OPT_VERSION, out);
     td_buf_puts(out, "\ntwindock COMMAND --help tells more about a command.\n\nExit codes:\n");

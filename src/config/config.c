@@ -2,6 +2,7 @@
 
 #include "value.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,6 +38,14 @@ const struct td_collection_config *td_config_collection(const struct td_config *
             return &config->collections[i];
     }
     return NULL;
+}
+
+int td_config_defaults(const char *file, struct td_config *out) {
+    *out = (struct td_config){.file = strdup(file)};
+    int rc = out->file == NULL ? -ENOMEM : config_value_defaults(SECTION_TWINDOCK, out);
+    if (rc < 0)
+        td_config_free(out);
+    return rc;
 }
 
 void td_config_collection_defaults(struct td_collection_config *out) {

@@ -1,5 +1,7 @@
 #include "keys.h"
 
+#include "value.h"
+
 #include "twindock/config/config.h"
 
 #include <string.h>
@@ -105,7 +107,9 @@ void config_key_list(enum key_section section, struct td_buf *out) {
 void td_config_describe(struct td_buf *out) {
     for (size_t i = 0; i < config_key_count; i++) {
         const struct config_key *key = &config_keys[i];
-        td_buf_printf(out, "%s\t%s\t%s\t%s\n", config_section_form(key->section), key->name,
+        td_buf_printf(out, "%s\t%s\t%s\t%s\t", config_section_form(key->section), key->name,
                       key->fallback ? key->fallback : "", key->meaning);
+        config_value_expected(key, out);
+        td_buf_putc(out, '\n');
     }
 }

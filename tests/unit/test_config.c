@@ -488,7 +488,9 @@ static void description_and_example_agree(void **state) {
         const char *key = strsep(&line, "\t");
         const char *fallback = strsep(&line, "\t");
         assert_int_equal(*section, '[');
-        assert_true(line && strlen(line) > 10 && !strchr(line, '\t'));
+        const char *meaning = strsep(&line, "\t");
+        assert_true(meaning && strlen(meaning) > 10);
+        assert_true(line && strlen(line) > 5 && !strchr(line, '\t'));
         char setting[128];
         snprintf(setting, sizeof setting, *fallback ? "\n#%s = %s\n" : "\n#%s = ", key, fallback);
         if (!strstr(td_buf_text(&text), setting))

@@ -20,10 +20,13 @@ void td_config_free(struct td_config *config);
 /* NULL when there is none of that name. */
 const struct td_collection_config *td_config_collection(const struct td_config *config, const char *name);
 
+/* What an empty file would give; `file` is only its name. For what must go on when the file is broken. 0 or -ENOMEM. */
+int td_config_defaults(const char *file, struct td_config *out);
+
 /* Defaults of a collection, for use without a file (sync). Pointers are NULL. */
 void td_config_collection_defaults(struct td_collection_config *out);
 
-/* The key table as text for the manual: section, key, default, meaning; one a line, tab-separated. */
+/* The key table as text for the manual: section, key, default, meaning, what it takes; one a line, tab-separated. */
 void td_config_describe(struct td_buf *out);
 
 #endif

@@ -35,6 +35,10 @@ int td_command_check(const struct td_app *app, struct td_buf *out, struct td_err
 int td_command_verify(const struct td_app *app, const char *collection, struct td_buf *out, struct td_error *err);
 int td_command_info(const struct td_app *app, struct td_buf *out, struct td_error *err);
 int td_command_mail_test(const struct td_app *app, struct td_buf *out, struct td_error *err);
+/* Mail that a systemd unit failed, with the end of its log. Reads the configuration `file` itself, as it may be the
+ * reason; app->config is not used. */
+int td_command_mail_failure(const struct td_app *app, const char *file, const char *unit, struct td_buf *out,
+                            struct td_error *err);
 
 /* dock NULL: the only dock that holds two disks. `ask` is shown what will be lost and answers whether to go on. */
 struct td_format_request {

@@ -1,0 +1,69 @@
+/*
+ * `mail-failure`: what the service's OnFailure= unit calls when the program ended without a word of its own. It must
+ * work when little else does: without a configuration it mails to root, without a ledger or a log it leaves them out.
+ */
+#include "twindock/base/cleanup.h"
+#include "twindock/config/config.h"
+#include "twindock/ledger/ledger.h"
+#include "twindock/platform/process.h"
+#include "twindock/run/commands.h"
+#include "twindock/run/notify.h"
+
+#include <stdio.h>
+
+#define LOG_LINES "20"
+#define LOG_TIMEOUT_S 10
+
+static void add_log(const char *unit, struct td_buf *body) {
+    TD_AUTOBUF struct td_buf option = {0}, log = {0};
+    struct td_error ignored;
+    td_buf_printf(&option, "--unit=%s", unit);
+    const char *const argv[] = {"journalctl", option.data, "--boot",       "--lines=" LOG_LINES,
+                                "--no-pager", "--quiet",   "--output=cat", NULL};
+    const struct td_process journalctl = {.argv = argv, .output = &log, .timeout_s = LOG_TIMEOUT_S};
+    if (td_process_run(&journalctl, &ignored) == 0 && log.len > 0)
+        td_buf_printf(body, "\nThe last lines of its log:\n\n%s", log.data);
+}
+
+static void compose(const char *unit, const char *trouble, struct td_buf *body) {
+    td_buf_printf(body,
+                  "%s ended before twindock could mail about it: it was killed, it crashed, or it could not begin.\n\n"
+                  "Every file on the disks is whole, old or new. What was not finished the next run finishes: say "
+                  "`twindock run`, or take the disks out and put them in again. `twindock --info` tells which backups "
+                  "are good.\n",
+                  unit);
+    if (trouble != NULL)
+        td_buf_printf(body, "\nThe configuration cannot be read, so this mail goes to root: %s\n", trouble);
+    add_log(unit, body);
+}
+
+static int load_config(const char *file, struct td_config *config, struct td_error *trouble) {
+    return td_config_load(file, config, trouble) == 0 ? 0 : td_config_defaults(file, config);
+}
+
+int td_command_mail_failure(const struct td_app *app, const char *file, const char *unit, struct td_buf *out,
+                            struct td_error *err) {
+    struct td_config config = {0};
+    struct td_app with = *app;
+    struct td_ledger *ledger = NULL;
+    struct td_error trouble = {0}, ignored;
+    TD_AUTOBUF struct td_buf subject = {0}, body = {0};
+    int rc = load_config(file, &config, &trouble);
+    with.config = &config;
+    if (rc == 0 && config.mail_to[0] == '\0') {
+        td_buf_puts(out, "mail_to is empty, so nobody is mailed.\n");
+        td_config_free(&config);
+        return TD_EXIT_OK;
+    }
+    if (rc == 0 && td_ledger_open_reader(config.ledger, &ledger, &ignored) != 0)
+        ledger = NULL;
+    td_buf_printf(&subject, "%s failed", unit);
+    compose(unit, trouble.code != 0 ? trouble.text : NULL, &body);
+    if (rc == 0)
+        rc = td_notify_send(&with, ledger, subject.data, body.data, err);
+    if (rc != 0 && ledger != NULL) /* it may be the ledger that is broken */
+        rc = td_notify_send(&with, NULL, subject.data, body.data, err);
+    td_ledger_close(ledger);
+    td_config_free(&config);
+    return rc == 0 ? TD_EXIT_OK : TD_EXIT_INTERNAL;
+}
