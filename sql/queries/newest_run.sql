@@ -1,5 +1,5 @@
 SELECT id, ended IS NOT NULL, result, pid, pid_start, boot, phase, work_done, work_all
   FROM run
- WHERE pair = ?1
+ WHERE pair = ?1 AND command NOT IN ('heal', 'accept')
  ORDER BY id DESC
  LIMIT 1

@@ -136,7 +136,8 @@ CREATE TABLE file (
     target        BLOB,                        -- symlinks: where they point
     xattrs        BLOB,                        -- SHA-256 over the extended attributes; NULL: none
     sha256        BLOB CHECK (length(sha256) = 32), -- regular files whose content is known
-    held          INTEGER NOT NULL DEFAULT 0,  -- 1: the source has rotted, the disks' copies are the good ones
+    held          INTEGER NOT NULL DEFAULT 0,  -- 1: the source has rotted, the disks' copies are the good ones;
+                                               -- 2: somebody accepted what the source holds, and it is still to be copied
     source_cycle  INTEGER NOT NULL DEFAULT 0,  -- round of proving (a run's number) in which it was last read and right
     source_proven INTEGER NOT NULL DEFAULT 0,  -- and the time of that
     a_cycle       INTEGER NOT NULL DEFAULT 0,
@@ -145,6 +146,7 @@ CREATE TABLE file (
     b_proven      INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (pair, path)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX file_held ON file (pair, path) WHERE held = 1;
 
 -- For people. Times are local; a path whose bytes are not UTF-8 shows as well as it can, path_hex has it exactly.
 CREATE VIEW files AS
@@ -156,7 +158,7 @@ SELECT p.collection,
        iif(f.source_proven, datetime(f.source_proven, 'unixepoch', 'localtime'), 'never') AS source_proven,
        iif(f.a_proven, datetime(f.a_proven, 'unixepoch', 'localtime'), 'never') AS a_proven,
        iif(f.b_proven, datetime(f.b_proven, 'unixepoch', 'localtime'), 'never') AS b_proven,
-       f.held,
+       f.held = 1 AS held,
        lower(hex(f.path)) AS path_hex
   FROM file f JOIN pair p ON p.id = f.pair
  WHERE f.mode & 61440 = 32768;

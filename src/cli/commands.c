@@ -80,6 +80,14 @@ static int do_enroll(const struct td_app *app, const struct td_cli *cli, struct 
     return td_command_enroll(app, cli->arguments[0], cli->layout, cli->dock, out, err);
 }
 
+static int do_heal(const struct td_app *app, const struct td_cli *cli, struct td_buf *out, struct td_error *err) {
+    return td_command_heal(app, cli->arguments[0], &cli->arguments[1], cli->argument_count - 1, out, err);
+}
+
+static int do_accept(const struct td_app *app, const struct td_cli *cli, struct td_buf *out, struct td_error *err) {
+    return td_command_accept(app, cli->arguments[0], &cli->arguments[1], cli->argument_count - 1, out, err);
+}
+
 static int do_mail_test(const struct td_app *app, const struct td_cli *cli, struct td_buf *out, struct td_error *err) {
     (void)cli;
     return td_command_mail_test(app, out, err);
@@ -108,6 +116,10 @@ const struct td_cli_command td_cli_commands[] = {
      COMMON | TD_OPT_YES | TD_OPT_ERASE | TD_OPT_DOCK, 1, 1, true, true, do_format},
     {"enroll", "COLLECTION", "register the docked pair and write its cards", COMMON | TD_OPT_LAYOUT | TD_OPT_DOCK, 1, 1,
      true, true, do_enroll},
+    {"heal", "COLLECTION PATH...", "copy a proven backup over a file of the source that has rotted and is held", COMMON,
+     2, SIZE_MAX, true, true, do_heal},
+    {"accept", "COLLECTION PATH...", "take what the source holds of a held file as right: the next run copies it",
+     COMMON, 2, SIZE_MAX, true, true, do_accept},
     {"mail-test", "", "send a mail the way a failure would", TD_OPT_CONFIG, 0, 0, true, false, do_mail_test},
     {"mail-failure", "UNIT", "mail that a systemd unit of twindock's failed; for units, not for hands", TD_OPT_CONFIG,
      1, 1, false, false, do_mail_failure},

@@ -48,7 +48,9 @@ void td_read_file(struct td_sql_stmt *stmt, struct td_file *file) {
     memset(file, 0, sizeof(*file));
     td_read_entry(stmt, &file->entry);
     file->has_hash = td_sql_hash(stmt, column++, file->hash, TD_HASH_LEN);
-    file->held = td_sql_int(stmt, column++) != 0;
+    int64_t held = td_sql_int(stmt, column++);
+    file->held = held == TD_HELD;
+    file->accepted = held == TD_ACCEPTED;
     for (int side = 0; side < TD_SIDES; side++) {
         file->cycle[side] = td_sql_int(stmt, column++);
         file->proven_at[side] = td_sql_int(stmt, column++);

@@ -31,7 +31,7 @@ static int write_file(struct td_ledger *ledger, int64_t pair, const struct td_fi
     td_sql_bind_int(q, 1, pair);
     td_bind_entry(q, 2, &file->entry);
     td_sql_bind_blob(q, param++, file->has_hash ? file->hash : NULL, TD_HASH_LEN);
-    td_sql_bind_int(q, param++, file->held);
+    td_sql_bind_int(q, param++, file->held ? TD_HELD : file->accepted ? TD_ACCEPTED : 0);
     for (int side = 0; side < TD_SIDES; side++) {
         td_sql_bind_int(q, param++, file->cycle[side]);
         td_sql_bind_int(q, param++, file->proven_at[side]);
@@ -103,6 +103,43 @@ int td_ledger_forget_proofs(struct td_ledger *ledger, int64_t pair, enum td_side
     td_sql_bind_int(q, 2, side);
     rc = td_sql_run(q, NULL, err);
     return rc < 0 ? rc : td_summary_spoil(ledger, pair, err);
+}
+
+static int each_file(struct td_sql_stmt *q, int (*each)(void *ctx, const struct td_file *file), void *ctx,
+                     struct td_error *err) {
+    int rc;
+
+    while ((rc = td_sql_step(q, err)) > 0) {
+        struct td_file file;
+        td_read_file(q, &file);
+        rc = each(ctx, &file);
+        if (rc != 0)
+            return rc;
+    }
+    return rc;
+}
+
+int td_ledger_held(struct td_ledger *ledger, int64_t pair, int (*each)(void *ctx, const struct td_file *file),
+                   void *ctx, struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int rc = td_ledger_take(ledger, "queries/held.sql", &q, err);
+
+    if (rc < 0)
+        return rc;
+    td_sql_bind_int(q, 1, pair);
+    return each_file(q, each, ctx, err);
+}
+
+int td_ledger_names(struct td_ledger *ledger, int64_t pair, uint64_t ino,
+                    int (*each)(void *ctx, const struct td_file *file), void *ctx, struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int rc = td_ledger_take(ledger, "queries/names.sql", &q, err);
+
+    if (rc < 0)
+        return rc;
+    td_sql_bind_int(q, 1, pair);
+    td_sql_bind_u64(q, 2, ino);
+    return each_file(q, each, ctx, err);
 }
 
 int td_ledger_totals(struct td_ledger *ledger, int64_t pair, uint64_t *files, uint64_t *bytes, struct td_error *err) {

@@ -40,6 +40,10 @@ int td_write_end(struct td_ledger *ledger, int rc, struct td_error *err);
 int td_run_found(struct td_sql_stmt *stmt, const char *what, struct td_error *err);
 
 /* --- columns.c --------------------------------------------------------------------------------------- */
+/* Of the column "held". */
+#define TD_HELD 1
+#define TD_ACCEPTED 2
+
 #define TD_ENTRY_COLUMNS 16 /* path, dev, ino, ... target, xattrs, in the order of the tables */
 
 void td_bind_entry(struct td_sql_stmt *stmt, int first, const struct td_entry *entry);

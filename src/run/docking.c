@@ -56,17 +56,21 @@ int td_docking_lock(struct td_docking *docking, struct td_error *err) {
     return docking->lock < 0 ? docking->lock : 0;
 }
 
+int td_docking_lock_pair(const struct td_config *config, const struct td_pair *pair, struct td_error *err) {
+    char words[TD_NAME_MAX + 8];
+    snprintf(words, sizeof words, "pair %s", pair->collection);
+    return lock_file(config, "pair", pair->uuid, words, err);
+}
+
 /* The two members of a pair may sit in two docks: their runs would write the same rows of the ledger. */
 static int lock_pair(struct td_docking *docking, struct td_error *err) {
     const struct td_pair *pair = docking->judgement.pair;
-    char words[TD_NAME_MAX + 8];
     if (docking->pair_lock >= 0)
         close(docking->pair_lock);
     docking->pair_lock = -1;
     if (pair == NULL)
         return 0;
-    snprintf(words, sizeof words, "pair %s", pair->collection);
-    docking->pair_lock = lock_file(docking->config, "pair", pair->uuid, words, err);
+    docking->pair_lock = td_docking_lock_pair(docking->config, pair, err);
     return docking->pair_lock < 0 ? docking->pair_lock : 0;
 }
 

@@ -169,7 +169,7 @@ static int enter_finding(struct td_engine *engine, const char *path, const struc
         if (rc != 0)
             return rc == -ENOENT ? 0 : rc;
         file->has_hash = true;
-        file->held = false;
+        file->held = file->accepted = false;
         memcpy(file->hash, said->side[TD_SOURCE].hash, TD_HASH_LEN);
     }
     for (int side = 0; side < TD_SIDES; side++) {

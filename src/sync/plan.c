@@ -46,6 +46,12 @@ static bool source_is_held(const struct facts *f) {
     return f->row->ledger && f->row->ledger->held && is_type(f->source, S_IFREG) && source_matches_ledger(f);
 }
 
+/* Somebody said that the source is right, and this member has what was right before, by the same size and times. */
+static bool lacks_accepted(const struct facts *f) {
+    return f->row->ledger && f->row->ledger->accepted && f->row->ledger->proven_at[f->side] == 0 &&
+           is_type(f->source, S_IFREG) && source_matches_ledger(f);
+}
+
 /* Not in the source. The root is never deleted: a source without root is no source. */
 static struct td_plan_step plan_gone(const struct facts *f) {
     if (!f->member || f->row->shielded || f->row->path[0] == '\0')
@@ -86,6 +92,8 @@ static struct td_plan_step plan_follower(const struct facts *f) {
         return step(TD_ACT_LINK, why_content(f));
     if (f->member->error != 0)
         return step(TD_ACT_LINK, TD_WHY_ALTERED); /* as the leader, see below */
+    if (lacks_accepted(f))
+        return step(TD_ACT_LINK, TD_WHY_EDITED);
     return nothing();
 }
 
@@ -101,6 +109,8 @@ static struct td_plan_step plan_file(const struct facts *f) {
         return held ? nothing() : step(make, TD_WHY_TYPE);
     if (!td_entry_same_content(f->source, f->member))
         return held ? nothing() : step(make, why_content(f));
+    if (lacks_accepted(f))
+        return step(make, TD_WHY_EDITED);
     if (f->row->tangled[f->side])
         return held ? nothing() : step(make, TD_WHY_LINKS);
     if (!td_entry_same_attributes(f->source, f->member))

@@ -104,6 +104,12 @@ int td_ledger_prove(struct td_ledger *ledger, int64_t pair, const char *path, en
 /* What was proven of a member was proven of another state of its disk: all of it is to be proven anew. */
 int td_ledger_forget_proofs(struct td_ledger *ledger, int64_t pair, enum td_side side, struct td_error *err);
 int td_ledger_hold(struct td_ledger *ledger, int64_t pair, const char *path, bool held, struct td_error *err);
+/* The files that are held, in path order; those of the source that had this inode when they were last entered. `each`
+ * must not write to the ledger; a file is valid during the call. */
+int td_ledger_held(struct td_ledger *ledger, int64_t pair, int (*each)(void *ctx, const struct td_file *file),
+                   void *ctx, struct td_error *err);
+int td_ledger_names(struct td_ledger *ledger, int64_t pair, uint64_t ino,
+                    int (*each)(void *ctx, const struct td_file *file), void *ctx, struct td_error *err);
 /* Regular files with a hash and their bytes. */
 int td_ledger_totals(struct td_ledger *ledger, int64_t pair, uint64_t *files, uint64_t *bytes, struct td_error *err);
 /* Copies (over A and B of `members`) not proven in `cycle`, and their bytes. */

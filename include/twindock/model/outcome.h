@@ -28,6 +28,7 @@ enum td_cause {
     TD_CAUSE_CHANGING,       /* "changing": changed while it was read, each time */
     TD_CAUSE_WRITE_ERROR,    /* "write-error": a member refused this one file */
     TD_CAUSE_LOST,           /* "no-good-copy": every copy is bad */
+    TD_CAUSE_ACCEPTED,       /* "accepted": somebody said that the source is right */
     TD_CAUSE_COUNT
 };
 extern const char *const td_cause_names[TD_CAUSE_COUNT];
@@ -67,7 +68,7 @@ struct td_run {
     char collection[64];
     char uuid[37];
     char dock[64];
-    char command[16]; /* "run", "verify", "sync", "enroll", "format" */
+    char command[16]; /* "run", "verify", "sync", "enroll", "format", "heal", "accept" */
     char host[64];
     int64_t started, ended; /* wall seconds; ended 0: running */
     enum td_verdict verdict;

@@ -17,6 +17,7 @@ struct td_file {
     bool has_hash;         /* regular files with a known SHA-256 */
     uint8_t hash[TD_HASH_LEN];
     bool held;                   /* source rot is being held */
+    bool accepted;               /* somebody said that the source is right: members hold what was right before */
     int64_t cycle[TD_SIDES];     /* proof cycle in which each side's copy was last proven, 0: never */
     int64_t proven_at[TD_SIDES]; /* wall seconds of it, 0: never */
 };

@@ -52,6 +52,12 @@ int td_command_format(const struct td_app *app, const struct td_format_request *
 int td_command_enroll(const struct td_app *app, const char *collection, const char *layout, const char *dock,
                       struct td_buf *out, struct td_error *err);
 
+/* Files that are held for rot in the source; a directory stands for all that are held below it. */
+int td_command_heal(const struct td_app *app, const char *collection, const char *const *paths, size_t count,
+                    struct td_buf *out, struct td_error *err);
+int td_command_accept(const struct td_app *app, const char *collection, const char *const *paths, size_t count,
+                      struct td_buf *out, struct td_error *err);
+
 /* The engine alone. app->config may be NULL. */
 int td_command_sync(const struct td_app *app, const char *source, const char *const *destinations, size_t count,
                     struct td_buf *out, struct td_error *err);

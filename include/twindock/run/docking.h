@@ -41,6 +41,9 @@ void td_docking_init(struct td_docking *docking, const struct td_config *config,
 /* Lock the dock for this process: -EALREADY when another run holds it. */
 int td_docking_lock(struct td_docking *docking, struct td_error *err);
 
+/* Lock a pair's part of the ledger where no dock is needed. A descriptor to close, or -EALREADY. */
+int td_docking_lock_pair(const struct td_config *config, const struct td_pair *pair, struct td_error *err);
+
 /* Look and judge. TD_LOOK_ONCE does not wait for a second disk when both slots are empty. Disks seen are locked. */
 int td_docking_look(struct td_docking *docking, struct td_ledger *ledger, enum td_look look,
                     const struct td_policy *policy, struct td_error *err);
