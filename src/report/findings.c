@@ -5,6 +5,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define SHORT_PATH 30 /* bytes of a path that a sentence bears */
+
 enum sort {
     SORT_HELD,
     SORT_NO_COPY,
@@ -54,7 +56,9 @@ static enum sort sort_of_unreadable(const struct td_incident *incident) {
 static enum sort sort_of(const struct td_incident *incident) {
     switch (incident->kind) {
     case TD_INCIDENT_HELD:
-        return incident->cause == TD_CAUSE_LOST ? SORT_NO_COPY : SORT_HELD;
+        if (incident->cause == TD_CAUSE_LOST)
+            return SORT_NO_COPY;
+        return incident->member == 0 ? SORT_HELD : SORT_ROTTEN; /* with nothing to mend it from */
     case TD_INCIDENT_REPAIRED:
         return incident->cause == TD_CAUSE_ALTERED ? SORT_PUT_RIGHT : SORT_REPAIRED;
     case TD_INCIDENT_UNREADABLE:
@@ -237,14 +241,29 @@ static void advise_members(const struct td_report *report, struct td_buf *out) {
         td_buf_puts(out, " Make room in the collection and run again.");
 }
 
+/* Each file's own commands stand below its name in the list; here, for --info too, what serves all of them, or the one
+ * whose name breaks no sentence. */
+static void advise_held(const struct td_report *report, const struct tally *held, struct td_buf *out) {
+    TD_AUTOBUF struct td_buf path = {0};
+    const char *collection = report->run->collection;
+    if (held->count == 0)
+        return;
+    if (held->count == 1 && held->path != NULL)
+        td_text_shell(&path, held->path);
+    bool one = path.len > 0 && path.len <= SHORT_PATH && path.data[0] != '$' && path.data[0] != '-';
+    td_buf_printf(out,
+                  " `twindock heal %s %s` puts %s back; if what the source holds is right, say `twindock accept %s %s`. "
+                  "Then run again.",
+                  collection, one ? path.data : ".", number(held, "the good copy", "all good copies"), collection,
+                  one ? path.data : "PATH");
+}
+
 static void advise_files(const struct td_report *report, const struct tally tally[SORTS], struct td_buf *out) {
     const struct tally *held = &tally[SORT_HELD], *unreadable = &tally[SORT_UNREADABLE];
     uint64_t wrong = unrepaired(tally);
     if (tally[SORT_NO_COPY].count > 0)
         td_buf_puts(out, " An older version may be in .twindock/history on the disks.");
-    if (held->count > 0)
-        td_buf_printf(out, " Copy %s back, or `touch` the %s if what the source holds is right, and run again.",
-                      number(held, "the good copy", "the good copies"), number(held, "file", "files"));
+    advise_held(report, held, out);
     if (unreadable->count > 0)
         td_buf_printf(out, " What was copied of %s before is kept; run again when %s can be read.",
                       number(unreadable, "it", "them"), number(unreadable, "it", "they"));

@@ -7,6 +7,8 @@
 
 #include <inttypes.h>
 
+#define COMMAND_MAX 900 /* bytes; RFC 5322 allows 998 in a line */
+
 enum where { ANYWHERE, ON_MEMBER, GONE /* from a member, altogether */ };
 
 struct phrase {
@@ -61,6 +63,27 @@ static const struct phrase *phrase_of(const struct td_incident *incident) {
     return row;
 }
 
+/* The command that settles it, to be pasted as it stands: in a line of its own, which nothing wraps. Left out where the
+ * line would be longer than a mail takes. */
+static void print_command(const struct td_run *run, const char *name, const char *path, struct td_buf *out) {
+    TD_AUTOBUF struct td_buf line = {0};
+    td_buf_printf(&line, "    twindock %s %s ", name, run->collection);
+    if (path[0] == '-') /* no option */
+        td_buf_puts(&line, "./");
+    td_text_shell(&line, path);
+    if (line.len <= COMMAND_MAX)
+        td_buf_printf(out, "%s\n", td_buf_text(&line));
+}
+
+static void print_commands(const struct td_run *run, const struct td_incident *incident, struct td_buf *out) {
+    if (incident->kind != TD_INCIDENT_HELD || incident->member != 0)
+        return;
+    if (incident->cause == TD_CAUSE_SOURCE_ROT)
+        print_command(run, "heal", incident->path, out);
+    if (incident->cause == TD_CAUSE_SOURCE_ROT || incident->cause == TD_CAUSE_LOST)
+        print_command(run, "accept", incident->path, out);
+}
+
 static void print_incident(const struct td_run *run, const struct td_incident *incident, struct td_buf *out) {
     const struct phrase *phrase = phrase_of(incident);
     td_buf_puts(out, "  ");
@@ -77,6 +100,7 @@ static void print_incident(const struct td_run *run, const struct td_incident *i
         td_buf_putc(out, ')');
     }
     td_buf_putc(out, '\n');
+    print_commands(run, incident, out);
 }
 
 void td_report_list(const struct td_report *report, size_t cap, struct td_buf *out) {

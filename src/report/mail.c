@@ -87,8 +87,8 @@ static const char *advice_for(const struct td_run *run) {
         return NULL;
     case TD_EXIT_ROT:
         return run->counts.held == 0 ? NULL
-                                     : "RESTORE.txt on each disk says how to get at the good copies. Have a look at "
-                                       "the array, too.";
+                                     : "RESTORE.txt on each disk says how to get at the good copies by hand. Have a "
+                                       "look at the array, too.";
     case TD_EXIT_BUSY:
         return "Nothing needs to be done: the other run goes on.";
     default:

@@ -42,30 +42,6 @@ static void ascii(struct td_buf *out, const char *text) {
     }
 }
 
-static bool plain_in_shell(const char *word) {
-    return *word != '\0' &&
-           strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+,:@%") == strlen(word);
-}
-
-/* A word for a shell to take literally: as it is, or as $'...', which keeps it ASCII whatever its bytes. */
-static void shell_word(struct td_buf *out, const char *word) {
-    if (plain_in_shell(word)) {
-        td_buf_puts(out, word);
-        return;
-    }
-    td_buf_puts(out, "$'");
-    for (; *word != '\0'; word++) {
-        unsigned char c = (unsigned char)*word;
-        if (c == '\'' || c == '\\')
-            td_buf_printf(out, "\\%c", c);
-        else if (c < 0x20 || c >= 0x7f)
-            td_buf_printf(out, "\\%03o", c); /* always three digits, so that a digit behind it stays one */
-        else
-            td_buf_putc(out, (char)c);
-    }
-    td_buf_putc(out, '\'');
-}
-
 static bool at_root(const struct td_restore_facts *facts) {
     return strcmp(facts->target, ".") == 0;
 }
@@ -76,7 +52,7 @@ static void collection_dir(const struct td_restore_facts *facts, struct td_buf *
     td_buf_puts(&path, "/mnt/");
     if (!at_root(facts))
         td_buf_printf(&path, "%s/", facts->target);
-    shell_word(out, td_buf_text(&path));
+    td_text_shell(out, td_buf_text(&path));
 }
 
 static void fact(struct td_buf *out, const char *name, const char *value) {

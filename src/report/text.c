@@ -54,6 +54,29 @@ void td_text_path(struct td_buf *out, const char *collection, const char *path) 
     }
 }
 
+static bool plain_in_shell(const char *word) {
+    return *word != '\0' &&
+           strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+,:@%") == strlen(word);
+}
+
+void td_text_shell(struct td_buf *out, const char *word) {
+    if (plain_in_shell(word)) {
+        td_buf_puts(out, word);
+        return;
+    }
+    td_buf_puts(out, "$'");
+    for (; *word != '\0'; word++) {
+        unsigned char c = (unsigned char)*word;
+        if (c == '\'' || c == '\\')
+            td_buf_printf(out, "\\%c", c);
+        else if (c < 0x20 || c >= 0x7f)
+            td_buf_printf(out, "\\%03o", c); /* always three digits, so that a digit behind it stays one */
+        else
+            td_buf_putc(out, (char)c);
+    }
+    td_buf_putc(out, '\'');
+}
+
 static bool begins_with_name(const char *text, const char *name) {
     size_t len = strlen(name);
     return strncmp(text, name, len) == 0 && (text[len] == '\0' || text[len] == '.' || text[len] == ':');

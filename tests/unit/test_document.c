@@ -168,6 +168,8 @@ static void test_several_findings(void **state) {
                   "  M/a: had rotted on member A and was repaired\n"
                   "  M/b: could not be read on member B and was written anew (Input/output error)\n"
                   "  M/c: has rotted in the source; the disks keep the good copy\n"
+                  "    twindock heal M c\n"
+                  "    twindock accept M c\n"
                   "  M/d: kept changing while it was read in the source\n"
                   "  M/e: could not be read in the source (Input/output error)\n"
                   "  M/f: has no good copy left\n"
@@ -176,10 +178,54 @@ static void test_several_findings(void **state) {
                   "  power, and dock the pair again. 1 file has no good copy left (M/f). 1 file in\n"
                   "  the source has rotted and was not copied; the disks keep the good copy (M/c).\n"
                   "  2 files on the disks had rotted and were repaired. 2 files could not be read\n"
-                  "  or copied. An older version may be in .twindock/history on the disks. Copy\n"
-                  "  the good copy back, or `touch` the file if what the source holds is right,\n"
-                  "  and run again. What was copied of them before is kept; run again when they\n"
-                  "  can be read.\n");
+                  "  or copied. An older version may be in .twindock/history on the disks.\n"
+                  "  `twindock heal M c` puts the good copy back; if what the source holds is\n"
+                  "  right, say `twindock accept M c`. Then run again. What was copied of them\n"
+                  "  before is kept; run again when they can be read.\n");
+}
+
+/* What a person pastes into a shell names exactly the file, whatever it is called. */
+static void test_commands_for_held_files(void **state) {
+    (void)state;
+    struct td_run run = make_run();
+    TD_AUTOBUF struct td_buf deep = {0};
+    for (int i = 0; i < 100; i++)
+        td_buf_puts(&deep, "directory/");
+    const struct td_incident incidents[] = {
+        {TD_INCIDENT_HELD, TD_CAUSE_SOURCE_ROT, "two words", 0, NULL},
+        {TD_INCIDENT_HELD, TD_CAUSE_SOURCE_ROT, "it's $HOME`id`\n\\", 0, NULL},
+        {TD_INCIDENT_HELD, TD_CAUSE_SOURCE_ROT, "-n", 0, NULL},
+        {TD_INCIDENT_HELD, TD_CAUSE_LOST, "lost", 0, NULL},
+        {TD_INCIDENT_HELD, TD_CAUSE_BACKUP_ROT, "b", 'B', NULL},
+        {TD_INCIDENT_HELD, TD_CAUSE_SOURCE_ROT, td_buf_text(&deep), 0, NULL},
+    };
+    struct td_report report = {.run = &run, .incidents = incidents, .incident_count = 6};
+    TD_AUTOBUF struct td_buf list = {0};
+    run.counts.held = 6;
+    td_report_list(&report, 5, &list);
+    assert_string_equal(td_buf_text(&list), "  M/two words: has rotted in the source; the disks keep the good copy\n"
+                                            "    twindock heal M $'two words'\n"
+                                            "    twindock accept M $'two words'\n"
+                                            "  M/it's $HOME`id`\\x0a\\\\: has rotted in the source; the disks keep the "
+                                            "good copy\n"
+                                            "    twindock heal M $'it\\'s $HOME`id`\\012\\\\'\n"
+                                            "    twindock accept M $'it\\'s $HOME`id`\\012\\\\'\n"
+                                            "  M/-n: has rotted in the source; the disks keep the good copy\n"
+                                            "    twindock heal M ./-n\n"
+                                            "    twindock accept M ./-n\n"
+                                            "  M/lost: has no good copy left; nothing was changed\n"
+                                            "    twindock accept M lost\n"
+                                            "  M/b: is not believed; the disks keep their copy\n"
+                                            "  and 1 more\n");
+    td_buf_clear(&list);
+    td_report_list(&report, 6, &list);
+    assert_null(strstr(td_buf_text(&list), "heal M directory")); /* longer than a line of a mail */
+    run.exit = TD_EXIT_ROT;
+    report.incident_count = 1;
+    run.counts.held = 1;
+    assert_sentence(&report, "1 file in the source has rotted and was not copied; the disks keep the good copy "
+                             "(M/two words). `twindock heal M .` puts the good copy back; if what the source holds is "
+                             "right, say `twindock accept M PATH`. Then run again.");
 }
 
 /* verify finds and repairs nothing: what it says must not sound like either. */
@@ -559,6 +605,7 @@ int main(void) {
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_one_rotted_file),
         cmocka_unit_test(test_several_findings),
+        cmocka_unit_test(test_commands_for_held_files),
         cmocka_unit_test(test_verify_with_findings),
         cmocka_unit_test(test_verify_of_a_member_behind),
         cmocka_unit_test(test_names_are_not_broken),

@@ -24,6 +24,10 @@ void td_text_size(struct td_buf *out, uint64_t bytes);
 /* A file for a person, escaped: "M/photos/x.jpg"; without a collection ("") its path alone. */
 void td_text_path(struct td_buf *out, const char *collection, const char *path);
 
+/* A word for a shell (bash, zsh, ksh) to take literally: as it is, or as $'...', which keeps it ASCII whatever its
+ * bytes. */
+void td_text_shell(struct td_buf *out, const char *word);
+
 /* "swapped. Member B is ...": the verdict's name and then the advice, which may begin with the name already. */
 void td_text_refusal(struct td_buf *out, enum td_verdict verdict, const char *advice);
 
