@@ -6,6 +6,8 @@ DROP TABLE IF EXISTS temp.op;
 DROP TABLE IF EXISTS temp.stay;
 DROP TABLE IF EXISTS temp.gone;
 DROP TABLE IF EXISTS temp.fresh;
+DROP TABLE IF EXISTS temp.astray;
+DROP TABLE IF EXISTS temp.doubted;
 DROP TABLE IF EXISTS temp.job;
 DROP TABLE IF EXISTS temp.evidence;
 
@@ -54,6 +56,18 @@ CREATE INDEX temp.gone_time ON gone (size, mtime, mtime_ns, op);
 CREATE TEMP TABLE fresh (
     path BLOB PRIMARY KEY, op INTEGER NOT NULL, why INTEGER NOT NULL, members INTEGER NOT NULL, size INTEGER NOT NULL,
     ino INTEGER NOT NULL, mtime INTEGER NOT NULL, mtime_ns INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Files that a run which was cut off has renamed on the members, by the paths that the ledger still knows them by.
+CREATE TEMP TABLE astray (
+    ino INTEGER NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, path BLOB NOT NULL,
+    PRIMARY KEY (ino, size, mtime, mtime_ns, path)
+) STRICT, WITHOUT ROWID;
+
+-- Proofs taken back before the copies that they are of are replaced, in case nothing comes of that.
+CREATE TEMP TABLE doubted (
+    path BLOB PRIMARY KEY, members INTEGER NOT NULL,
+    a_cycle INTEGER NOT NULL, a_proven INTEGER NOT NULL, b_cycle INTEGER NOT NULL, b_proven INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- Lists of files to read, each in the order of its disk.

@@ -163,3 +163,31 @@ int td_work_find_moves(struct td_ledger *ledger, int64_t pair, confirm_fn *confi
     }
     return rc;
 }
+
+/* --- moved by a run that was cut off ----------------------------------------------------------------- */
+
+static int any_astray(struct td_ledger *ledger, struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int rc = td_work_take(ledger, "work/any_astray.sql", &q, err);
+
+    rc = rc < 0 ? rc : td_sql_step(q, err);
+    return rc <= 0 ? rc : td_sql_int(q, 0) != 0;
+}
+
+int td_work_find_astray(struct td_ledger *ledger, int64_t pair, unsigned members, struct td_error *err) {
+    int rc = td_work_simply(ledger, "work/clear_astray.sql", err);
+
+    rc = rc < 0 ? rc : fill_table(ledger, "work/find_astray.sql", TD_ACT_DELETE, &pair, err);
+    rc = rc < 0 ? rc : any_astray(ledger, err);
+    if (rc <= 0)
+        return rc;
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    rc = td_ledger_take(ledger, "work/enter_astray.sql", &q, err);
+    if (rc < 0)
+        return rc;
+    td_sql_bind_int(q, 1, TD_ACT_ENTER);
+    td_sql_bind_int(q, 2, TD_WHY_NEW);
+    td_sql_bind_int(q, 3, members);
+    td_sql_bind_int(q, 4, pair);
+    return td_sql_run(q, NULL, err);
+}

@@ -162,6 +162,23 @@ static int enter_plain(struct td_engine *engine, const char *path, struct td_err
     return rc != 0 ? rc : td_ledger_put_file(engine->ledger, engine->pair, &file, err);
 }
 
+/* What the ledger knows of the content goes with it to its new path. The old one is about to be forgotten; proofs were
+ * of that. */
+static int enter_moved(struct td_engine *engine, const char *path, const char *from, struct td_error *err) {
+    struct td_file file;
+    int rc = td_ledger_file(engine->ledger, engine->pair, from, &file, err);
+    if (rc != 0)
+        return rc == -ENOENT ? 0 : rc;
+    struct timespec ctime = file.entry.ctime;
+    rc = td_work_entry(engine->ledger, TD_SOURCE, path, &file.entry, err);
+    if (rc != 0)
+        return rc == -ENOENT ? 0 : rc;
+    file.entry.ctime = ctime; /* until the source has been read, that it moved must stay visible */
+    for (int side = 0; side < TD_SIDES; side++)
+        file.cycle[side] = file.proven_at[side] = 0;
+    return td_ledger_put_file(engine->ledger, engine->pair, &file, err);
+}
+
 static int submit(struct td_engine *engine, const struct td_work_op *work, struct td_error *err) {
     struct td_entry entry;
     struct td_op op = {
@@ -174,7 +191,15 @@ static int submit(struct td_engine *engine, const struct td_work_op *work, struc
     };
     if (work->action == TD_ACT_ENTER) {
         int rc = td_engine_write(engine, err);
-        return rc != 0 ? rc : enter_plain(engine, work->path, err);
+        if (rc != 0)
+            return rc;
+        return work->from != NULL ? enter_moved(engine, work->path, work->from, err)
+                                  : enter_plain(engine, work->path, err);
+    }
+    if (!engine->repairing) {
+        int rc = td_work_replaced(engine->ledger, work->path, err);
+        if (rc != 0)
+            return rc;
     }
     if (work->action != TD_ACT_DELETE) {
         int rc = td_work_entry(engine->ledger, TD_SOURCE, work->path, &entry, err);
@@ -285,8 +310,8 @@ static int delete_on_full(struct td_engine *engine, enum td_side side, struct td
 
 /* Deletions last; names before contents, so that content that moved is in place before anything is copied. */
 int td_engine_run_ops(struct td_engine *engine, struct td_error *err) {
-    static const enum td_action order[] = {TD_ACT_MKDIR, TD_ACT_MOVE,       TD_ACT_COPY,  TD_ACT_SPECIAL,
-                                           TD_ACT_LINK,  TD_ACT_ATTRIBUTES, TD_ACT_ENTER, TD_ACT_DELETE};
+    static const enum td_action order[] = {TD_ACT_ENTER,   TD_ACT_MKDIR, TD_ACT_MOVE,       TD_ACT_COPY,
+                                           TD_ACT_SPECIAL, TD_ACT_LINK,  TD_ACT_ATTRIBUTES, TD_ACT_DELETE};
     int rc = 0;
     for (size_t i = 0; i < sizeof order / sizeof *order && rc == 0; i++) {
         if (order[i] == TD_ACT_DELETE)
@@ -319,8 +344,13 @@ int td_engine_apply(struct td_engine *engine, struct td_error *err) {
     engine->shown.all = bytes * (uint64_t)count_sides(td_engine_members(engine));
     if (rc != 0)
         return rc;
+    rc = td_work_doubt(engine->ledger, engine->pair, err);
+    if (rc != 0)
+        return rc;
     td_engine_targets_start(engine);
-    return td_engine_run_ops(engine, err);
+    rc = td_engine_run_ops(engine, err);
+    int undone = td_work_undoubt(engine->ledger, engine->pair, rc == 0 ? err : NULL);
+    return rc != 0 ? rc : undone;
 }
 
 /* --- what has become durable --------------------------------------------------------------------------- */

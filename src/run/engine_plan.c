@@ -88,11 +88,15 @@ static int forget(struct td_engine *engine, const struct td_row *row, struct td_
     return td_work_add_op(engine->ledger, &op, err);
 }
 
-/* No file any more, on the members neither, but a run that was cut off before the ledger had it: the content that the
- * ledger has for the path must not get into the manifest. */
-static bool was_file(const struct td_row *row) {
+/* The members are right, but a run was cut off before the ledger had it, or the ledger was begun anew: something other
+ * than a file that the ledger has not got, or not as it is now. (The content that it has for a path which is no file any
+ * more must not get into the manifest. What is known of files comes from reading them.) */
+static bool not_in_ledger(const struct td_row *row) {
     const struct td_entry *source = row->side[TD_SOURCE];
-    return row->ledger != NULL && row->ledger->has_hash && source != NULL && source->error == 0 && !is_file(source);
+    if (source == NULL || source->error != 0 || is_file(source))
+        return false;
+    return row->ledger == NULL || row->ledger->has_hash || row->ledger->held ||
+           !td_entry_same_content(&row->ledger->entry, source);
 }
 
 static int enter(struct td_engine *engine, const struct td_row *row, struct td_error *err) {
@@ -125,7 +129,7 @@ static int plan_one(void *ctx, const struct td_row *row) {
     td_plan_row(row, td_engine_members(engine), &plan);
     const struct td_plan_step *a = &plan.member[TD_A], *b = &plan.member[TD_B];
     if (a->action == TD_ACT_NONE && b->action == TD_ACT_NONE)
-        return was_file(row) ? enter(engine, row, planning->err) : 0;
+        return not_in_ledger(row) ? enter(engine, row, planning->err) : 0;
     if (a->action == b->action && a->why == b->why)
         return add_step(engine, row, a, TD_SIDE_BIT(TD_A) | TD_SIDE_BIT(TD_B), planning->err);
     bool altered = a->why == TD_WHY_ALTERED || b->why == TD_WHY_ALTERED; /* is reported for the member it is true of */
@@ -182,6 +186,8 @@ int td_engine_plan(struct td_engine *engine, struct td_error *err) {
         rc = td_work_rows(engine->ledger, engine->pair, plan_one, &planning, err);
     if (rc == 0)
         rc = td_engine_tick(engine, true, err);
+    if (rc == 0)
+        rc = td_work_find_astray(engine->ledger, engine->pair, td_engine_members(engine), err);
     if (rc == 0)
         rc = td_work_find_moves(engine->ledger, engine->pair, confirm_move, &planning, err);
     engine->planned = true;

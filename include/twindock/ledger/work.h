@@ -39,7 +39,7 @@ struct td_work_op {
     enum td_why why;
     unsigned members; /* set of sides it is for */
     const char *path;
-    const char *from; /* LINK, MOVE; else NULL */
+    const char *from; /* LINK, MOVE, and an ENTER of what has moved already; else NULL */
     bool keep;        /* DELETE: into history */
     bool quarantine;
     enum td_side origin; /* COPY: whose bytes */
@@ -56,6 +56,19 @@ int td_work_find_moves(struct td_ledger *ledger, int64_t pair,
                        int (*confirm)(void *ctx, const char *path, const char *old_path,
                                       const uint8_t hash[TD_HASH_LEN], bool same_file),
                        void *ctx, struct td_error *err);
+
+/* What a run that was cut off has moved on the members before the ledger knew: the ledger's path is nowhere any more (a
+ * DELETE without `keep`), and the same file of the source has a path that the ledger does not know. Adds an ENTER from the
+ * old path for `members`. Called before td_work_find_moves(). */
+int td_work_find_astray(struct td_ledger *ledger, int64_t pair, unsigned members, struct td_error *err);
+
+/* Before operations are carried out: members' copies that COPY, SPECIAL, LINK and MKDIR will replace are on record as
+ * proven no longer, so that nothing is which a run that is cut off has replaced. To be committed before they are begun. */
+int td_work_doubt(struct td_ledger *ledger, int64_t pair, struct td_error *err);
+/* An operation on this path is being carried out. */
+int td_work_replaced(struct td_ledger *ledger, const char *path, struct td_error *err);
+/* Those that were not begun: what they would have replaced is proven as it was. */
+int td_work_undoubt(struct td_ledger *ledger, int64_t pair, struct td_error *err);
 
 /* Cursors: open, next (1: a record, 0: the end, negative errno), close. Writing elsewhere meanwhile is allowed; records
  * stay valid until the next call. */

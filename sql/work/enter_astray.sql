@@ -1,0 +1,8 @@
+-- The same file of the source (inode, size, time) by a path that the ledger does not know: it takes over the knowledge.
+-- ?1: the number of ENTER, ?2: the reason, ?3: the members, ?4: the pair.
+INSERT INTO temp.op (action, why, members, path, from_path, keep, quarantine, origin, size, place)
+SELECT ?1, ?2, ?3, s.path, a.path, 0, 0, 0, 0, 0
+  FROM temp.scan s
+  JOIN temp.astray a ON a.ino = s.ino AND a.size = s.size AND a.mtime = s.mtime AND a.mtime_ns = s.mtime_ns
+ WHERE s.side = 0 AND s.mode & 61440 = 32768 AND s.error = 0
+   AND NOT EXISTS (SELECT 1 FROM main.file k WHERE k.pair = ?4 AND k.path = s.path AND k.sha256 IS NOT NULL)

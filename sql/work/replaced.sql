@@ -1,0 +1,1 @@
+DELETE FROM temp.doubted WHERE path = ?1
