@@ -1,1 +1,1 @@
-SELECT id, uuid, collection, layout, generation, intent, cycle FROM pair WHERE retired IS NULL ORDER BY collection
+SELECT id, uuid, collection, layout, generation, intent, cycle, differs FROM pair WHERE retired IS NULL ORDER BY collection

@@ -21,6 +21,7 @@ CREATE TABLE pair (
     generation   INTEGER NOT NULL,            -- raised by every run that writes; known to be on a member's card
     intent       INTEGER NOT NULL,            -- the highest that may be on a card: noted before a card is raised
     cycle        INTEGER NOT NULL DEFAULT 0,  -- run that began the round of proving now open; 0: none is open
+    differs      INTEGER NOT NULL DEFAULT 0,  -- mirrored: run that found the halves different; 0: none since they were equal
     used         INTEGER NOT NULL DEFAULT 0,  -- bytes on the fuller member
     free         INTEGER NOT NULL DEFAULT 0,
     enrolled     INTEGER NOT NULL,
@@ -45,7 +46,8 @@ CREATE TABLE member (
     size        INTEGER NOT NULL,             -- bytes of the device
     generation  INTEGER NOT NULL,             -- on its card when it was last seen
     last_proven INTEGER NOT NULL DEFAULT 0,   -- the oldest proof of a copy in its last full proof
-    state       TEXT    NOT NULL DEFAULT '',  -- after the last run: ok, unproven, lost, full, absent
+    state       TEXT    NOT NULL DEFAULT '',  -- after the last run: ok, unproven, lost, full, absent; unseen: written by
+                                              -- the dock alone, in mirror mode
     enrolled    INTEGER NOT NULL,
     retired     INTEGER
 ) STRICT;
@@ -181,7 +183,7 @@ CREATE VIEW backups AS
 SELECT p.collection, p.uuid, p.layout, p.generation,
        (SELECT datetime(max(started), 'unixepoch', 'localtime') FROM run r
          WHERE r.pair = p.id AND r.command = 'run' AND r.exit = 0 AND r.result IN ('done', 'done-unproven')
-           AND r.state_a IN ('ok', 'unproven') AND r.state_b IN ('ok', 'unproven')) AS last_backup,
+           AND r.state_a IN ('ok', 'unproven', 'unseen') AND r.state_b IN ('ok', 'unproven', 'unseen')) AS last_backup,
        a.serial AS a_serial, iif(a.last_proven, datetime(a.last_proven, 'unixepoch', 'localtime'), 'never') AS a_proven,
        b.serial AS b_serial, iif(b.last_proven, datetime(b.last_proven, 'unixepoch', 'localtime'), 'never') AS b_proven
   FROM pair p

@@ -106,9 +106,22 @@ static void advise_wrong_size(const struct td_words *w, int s) {
                   : ". It is a copy, or the dock shows it wrongly: take it out.");
 }
 
+static void advise_size_of_two(const struct td_words *w, int s) {
+    td_say(w, "The only disk in ");
+    td_say_dock(w);
+    td_say(w, " is ");
+    td_say(w, w->judgement->detail);
+    td_words_disk(w, s);
+    td_say(w,
+           ": the dock seems to combine its disks into one. Set it to show them one by one. If that is a single large "
+           "disk, it belongs to no enrolled pair: take it out.");
+}
+
 static void advise_merged(const struct td_words *w) {
     if (w->seen->mode == TD_MODE_INDIVIDUAL && w->seen->one_device)
         advise_merged_slots(w);
+    else if (w->judgement->detail != NULL)
+        advise_size_of_two(w, w->judgement->slot);
     else
         advise_wrong_size(w, w->judgement->slot < 0 ? 0 : w->judgement->slot);
 }
@@ -120,6 +133,14 @@ static void say_places(const struct td_words *w) {
 
 static void advise_duplicate(const struct td_words *w) {
     const struct td_judgement *j = w->judgement;
+    if (td_words_is_member(w, 0) && j->pair->layout == TD_LAYOUT_MIRRORED) {
+        td_say(w, "Both slots report one serial, so nothing tells which half of ");
+        td_say_collection(w, j->pair);
+        td_say(w,
+               " is which. Set the dock to mirror to back up; as it is, the two can be compared with `twindock check "
+               "--full`.");
+        return;
+    }
     if (td_words_is_member(w, 0)) {
         td_say(w, "Both disks say that they are ");
         td_words_member_in(w, 0, true, false);
@@ -165,6 +186,9 @@ static bool say_foreign(const struct td_words *w, int s) {
         td_quote(w, slot->problem);
     }
     td_say(w, ".");
+    if (slot->super_read && slot->super.blocks > slot->fs.device.size / slot->super.block_size)
+        td_say(w, " Its filesystem is larger than the disk: it looks like one half of two disks that a dock had "
+                  "combined into one.");
     return say_if_drive_is_known(w, s);
 }
 

@@ -69,12 +69,20 @@ void td_advise_unproven(const struct td_words *w) {
     int s = w->judgement->slot < 0 ? 0 : w->judgement->slot;
     const struct td_pair *pair = w->judgement->pair;
     int other = 1 - w->judgement->slots[s].member;
+    if (pair->differs != 0) {
+        td_say(w, "The two halves of ");
+        td_say_collection(w, pair);
+        td_say(w, " were found to differ, so writing to them could spoil the good one. Copy it over the other with the "
+                  "dock's own copy function, set the dock to show its disks one by one and compare them with `twindock "
+                  "check --full`.");
+        return;
+    }
     td_words_member(w, pair, other, true, true);
-    td_buf_printf(w->out,
-                  " has not been read for %" PRId64
-                  " runs. Swap the two disks, or set the dock to show them one by one and compare them with `twindock "
-                  "check --full`.",
-                  pair->generation - pair->members[other].generation);
+    td_buf_printf(w->out, " has not been read for %" PRId64 " runs. %s with `twindock check --full`.",
+                  pair->generation - pair->members[other].generation,
+                  td_drive_word(&pair->members[other].identity, pair, other) == TD_DRIVE_SAME
+                      ? "Swap the two disks, or set the dock to show them one by one and compare them"
+                      : "Set the dock to show its two disks one by one and compare them");
 }
 
 static void say_unclean(const struct td_words *w, int s, const char *detail) {

@@ -61,6 +61,7 @@ static const char *unfit(const struct td_slot *slot, const struct td_pair *pair)
                    ? "its drive is not an enrolled one"
                    : "its card could not be looked for";
     case TD_CARD_READ:
+    case TD_CARD_DUE:
         break;
     }
     return strcasecmp(slot->card.pair, pair->uuid) == 0 ? NULL : "its card is that of another pair";
@@ -79,11 +80,14 @@ static int member_of_card(const struct td_card *card, const struct td_identity *
     }
     if (named < 0 || pair->layout != TD_LAYOUT_MIRRORED || !drive_counts)
         return named;
+    enum td_drive_word word[2];
     for (int i = 0; i < 2; i++) {
-        if (pair->members[i].letter != 0 && td_drive_word(identity, pair, i) == TD_DRIVE_SAME)
+        word[i] = pair->members[i].letter != 0 ? td_drive_word(identity, pair, i) : TD_DRIVE_OTHER;
+        if (word[i] == TD_DRIVE_SAME)
             return i;
     }
-    return named;
+    /* Certainly not this one, and of the other's drive nothing is known yet. */
+    return word[named] == TD_DRIVE_OTHER && word[1 - named] == TD_DRIVE_SILENT ? 1 - named : named;
 }
 
 static struct td_match_result stranger(struct td_match_result result, const char *why) {
@@ -121,10 +125,29 @@ struct td_match_result td_match_slot(const struct td_slot *slot, const struct td
     return match_disk(slot, pairs, pair_count, true);
 }
 
+/* Both halves of a mirrored pair, seen one by one, with the one card that both carry, and drives that do not tell which
+ * is which: the one that is told by its drive is it, else the one in the source slot is A. Nothing is written here. */
+static void tell_halves_apart(struct td_match_result out[TD_SLOTS]) {
+    struct td_match_result *a = &out[TD_SLOT_SOURCE], *b = &out[TD_SLOT_DESTINATION];
+    if (a->match != TD_MATCH_MEMBER || b->match != TD_MATCH_MEMBER || a->pair != b->pair || a->member != b->member ||
+        a->pair->layout != TD_LAYOUT_MIRRORED)
+        return;
+    if (strcmp(a->rests_on, "card") != 0) {
+        b->member = 1 - a->member;
+    } else if (strcmp(b->rests_on, "card") != 0) {
+        a->member = 1 - b->member;
+    } else {
+        a->member = 0;
+        b->member = 1;
+    }
+}
+
 void td_match_slots(const struct td_observation *seen, const struct td_pair *pairs, size_t pair_count,
                     struct td_match_result out[TD_SLOTS]) {
     const struct td_slot *slots = seen->slots;
     bool alike = slots[0].present && slots[1].present && td_drive_alike(&slots[0].identity, &slots[1].identity);
     for (int s = 0; s < TD_SLOTS; s++)
         out[s] = match_disk(&slots[s], pairs, pair_count, !alike);
+    if (!alike)
+        tell_halves_apart(out);
 }

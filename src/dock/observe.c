@@ -126,7 +126,21 @@ static bool may_mount(const struct td_slot *slot, const struct enrolled *enrolle
     return pair != NULL && (alike || !td_drive_stranger(&slot->identity, pair));
 }
 
-static void look_at_card(struct td_slot *slot) {
+/* The halves of a mirrored pair are never written one by one: the first run in a dock that mirrors writes their card.
+ * Until then the mark of the superblock stands for it. */
+static bool card_is_due(const struct enrolled *enrolled, struct td_slot *slot) {
+    const struct td_pair *pair = td_pair_find(enrolled->pairs, enrolled->count, slot->fs.uuid);
+    if (pair == NULL || pair->layout != TD_LAYOUT_MIRRORED || pair->members[0].letter == 0 ||
+        slot->super.mark[0] == '\0' || strcmp(pair->members[0].token, slot->super.mark) != 0)
+        return false;
+    slot->card = (struct td_card){.member = pair->members[0].letter, .layout = pair->layout};
+    memcpy(slot->card.pair, pair->uuid, sizeof(slot->card.pair));
+    memcpy(slot->card.collection, pair->collection, sizeof(slot->card.collection));
+    memcpy(slot->card.token, pair->members[0].token, sizeof(slot->card.token));
+    return true;
+}
+
+static void look_at_card(const struct enrolled *enrolled, struct td_slot *slot) {
     struct td_error err = {0};
     int root = td_mount_ext4(&slot->fs.device, true, &err);
     if (root < 0) {
@@ -138,6 +152,8 @@ static void look_at_card(struct td_slot *slot) {
     close(root);
     td_blockdev_wait_free(slot->fs.device.node, FREE_WITHIN_MS, NULL);
     slot->card_state = rc == 0 ? TD_CARD_READ : rc == -ENOENT ? TD_CARD_ABSENT : TD_CARD_BAD;
+    if (slot->card_state == TD_CARD_ABSENT && card_is_due(enrolled, slot))
+        slot->card_state = TD_CARD_DUE;
     if (slot->card_state == TD_CARD_BAD)
         note_problem(slot, &err);
 }
@@ -157,7 +173,7 @@ static void look(const struct place places[TD_SLOTS], const struct enrolled *enr
     bool alike = both && td_drive_alike(&slots[0].identity, &slots[1].identity);
     for (int s = 0; s < TD_SLOTS && !out->one_device; s++) {
         if (may_mount(&slots[s], enrolled, alike))
-            look_at_card(&slots[s]);
+            look_at_card(enrolled, &slots[s]);
     }
 }
 

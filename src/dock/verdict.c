@@ -5,8 +5,10 @@ struct facts {
     const struct td_observation *seen;
     const struct td_policy *policy;
     const struct td_match_result *match; /* [TD_SLOTS] */
-    const struct td_pair *pair;          /* the one pair that all recognised disks belong to, NULL: none, or several */
-    bool alike;                          /* both slots report one serial or WWN */
+    const struct td_pair *pairs;
+    size_t pair_count;
+    const struct td_pair *pair; /* the one pair that all recognised disks belong to, NULL: none, or several */
+    bool alike;                 /* both slots report one serial or WWN */
 };
 
 static int present(const struct facts *f) {
@@ -35,6 +37,13 @@ static bool empty(const struct facts *f, struct td_judgement *j) {
     return present(f) == 0;
 }
 
+/* A dock that mirrors shows what fits on both halves, and either of them may be the larger. */
+static bool too_large_for_half(const struct td_slot *slot, const struct td_pair *pair, enum td_mode mode) {
+    uint64_t a = pair->members[0].size, b = pair->members[1].size, largest = a > b ? a : b;
+    bool known = largest != 0 && (mode == TD_MODE_MIRROR || (a != 0 && b != 0));
+    return known && slot->disk.size > largest && slot->fs.device.size > largest;
+}
+
 static bool other_size(const struct td_slot *slot, const struct td_member *member) {
     return member->letter != 0 && member->size != 0 && slot->disk.size != member->size &&
            slot->fs.device.size != member->size;
@@ -44,6 +53,8 @@ static bool other_size(const struct td_slot *slot, const struct td_member *membe
  * a disk that is alone is measured by its UUID alone. Of two, a stranger's size says nothing. */
 static bool wrong_size(const struct facts *f, int s) {
     const struct td_slot *slot = &f->seen->slots[s];
+    if (is_member(f, s) && f->match[s].pair->layout == TD_LAYOUT_MIRRORED)
+        return too_large_for_half(slot, f->match[s].pair, f->seen->mode);
     if (is_member(f, s))
         return other_size(slot, member_in(f, s));
     if (f->match[s].match != TD_MATCH_PAIR || present(f) > 1)
@@ -53,10 +64,30 @@ static bool wrong_size(const struct facts *f, int s) {
     return (a || members[0].letter == 0) && (b || members[1].letter == 0) && (a || b);
 }
 
+/* One disk with nothing on it that is known, as large as both disks of a pair together, give or take a hundredth: so it
+ * looks when a dock combines two disks in the wrong order, or two that were not combined before. */
+static bool size_of_two(const struct facts *f, struct td_judgement *j) {
+    for (int s = 0; s < TD_SLOTS; s++) {
+        const struct td_slot *slot = &f->seen->slots[s];
+        if (present(f) != 1 || !slot->present || f->match[s].match != TD_MATCH_NONE)
+            continue;
+        for (size_t i = 0; i < f->pair_count; i++) {
+            const struct td_member *of = f->pairs[i].members;
+            uint64_t sum = of[0].size + of[1].size, size = slot->disk.size;
+            if (of[0].size == 0 || of[1].size == 0 || (size > sum ? size - sum : sum - size) > sum / 100)
+                continue;
+            j->slot = s;
+            j->detail = "as large as the two disks of a pair together";
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool dock_merged(const struct facts *f, struct td_judgement *j) {
     if (f->seen->mode == TD_MODE_INDIVIDUAL && f->seen->one_device)
         return true;
-    return any_slot(f, wrong_size, j);
+    return any_slot(f, wrong_size, j) || size_of_two(f, j);
 }
 
 /* Disks with the same UUID that neither a card nor a drive tells apart. */
@@ -147,7 +178,14 @@ static bool other_unread(const struct facts *f, int s) {
 }
 
 static bool unproven_pair(const struct facts *f, struct td_judgement *j) {
-    return f->pair->layout == TD_LAYOUT_MIRRORED && f->policy->prove_every > 0 && any_slot(f, other_unread, j);
+    if (f->pair->layout != TD_LAYOUT_MIRRORED)
+        return false;
+    if (f->pair->differs != 0) {
+        j->detail = "its halves were found to differ";
+        j->slot = f->seen->slots[0].present ? TD_SLOT_SOURCE : TD_SLOT_DESTINATION;
+        return true;
+    }
+    return f->policy->prove_every > 0 && any_slot(f, other_unread, j);
 }
 
 const char *td_slot_flaw(const struct td_slot *slot) {
@@ -209,7 +247,7 @@ struct td_judgement td_judge_dock(const struct td_observation *seen, const struc
     j.alike = seen->slots[0].present && seen->slots[1].present &&
               td_drive_alike(&seen->slots[0].identity, &seen->slots[1].identity);
 
-    const struct facts facts = {seen, policy, j.slots, j.pair, j.alike};
+    const struct facts facts = {seen, policy, j.slots, pairs, pair_count, j.pair, j.alike};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         j.slot = -1;
         if (rows[i].applies(&facts, &j)) {

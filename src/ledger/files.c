@@ -105,6 +105,17 @@ int td_ledger_forget_proofs(struct td_ledger *ledger, int64_t pair, enum td_side
     return rc < 0 ? rc : td_summary_spoil(ledger, pair, err);
 }
 
+int td_ledger_share_proofs(struct td_ledger *ledger, int64_t pair, struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int rc = td_write_take(ledger, "queries/share_proofs.sql", &q, err);
+
+    if (rc < 0)
+        return rc;
+    td_sql_bind_int(q, 1, pair);
+    rc = td_sql_run(q, NULL, err);
+    return rc < 0 ? rc : td_summary_spoil(ledger, pair, err);
+}
+
 static int each_file(struct td_sql_stmt *q, int (*each)(void *ctx, const struct td_file *file), void *ctx,
                      struct td_error *err) {
     int rc;

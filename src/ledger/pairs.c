@@ -48,6 +48,7 @@ static int read_pair(struct td_ledger *ledger, struct td_sql_stmt *q, struct td_
     out->generation = td_sql_int(q, 4);
     out->intent = td_sql_int(q, 5);
     out->cycle = td_sql_int(q, 6);
+    out->differs = td_sql_int(q, 7);
     return read_members(ledger, out, err);
 }
 
@@ -158,6 +159,26 @@ int td_ledger_intend(struct td_ledger *ledger, int64_t pair, int64_t intent, str
 
 int td_ledger_set_cycle(struct td_ledger *ledger, int64_t pair, int64_t cycle, struct td_error *err) {
     return update_pair(ledger, "queries/set_cycle.sql", pair, cycle, NULL, err);
+}
+
+int td_ledger_set_differs(struct td_ledger *ledger, int64_t pair, int64_t run, struct td_error *err) {
+    return update_pair(ledger, "queries/set_differs.sql", pair, run, NULL, err);
+}
+
+int td_ledger_learn_drive(struct td_ledger *ledger, int64_t member, const struct td_identity *identity, uint64_t size,
+                          struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int rc = td_write_take(ledger, "queries/learn_drive.sql", &q, err);
+
+    if (rc < 0)
+        return rc;
+    td_sql_bind_int(q, 1, member);
+    td_sql_bind_text(q, 2, td_identity_source_name(identity->source));
+    td_sql_bind_text(q, 3, identity->serial);
+    td_sql_bind_text(q, 4, identity->wwn);
+    td_sql_bind_text(q, 5, identity->model);
+    td_sql_bind_u64(q, 6, size);
+    return td_run_found(q, "the member", err);
 }
 
 int td_ledger_space(struct td_ledger *ledger, int64_t pair, uint64_t used, uint64_t free, struct td_error *err) {

@@ -1,9 +1,11 @@
 /* ext4 on a device: its superblock as the disk has it, and e2fsprogs. */
 #include "twindock/base/buf.h"
 #include "twindock/base/cleanup.h"
+#include "twindock/base/escape.h"
 #include "twindock/base/io.h"
 #include "twindock/base/sys.h"
 #include "twindock/platform/blkid.h"
+#include "twindock/platform/digest.h"
 #include "twindock/platform/ext4.h"
 #include "twindock/platform/process.h"
 
@@ -32,6 +34,24 @@ static int open_direct(const char *node) {
     return fd < 0 ? -errno : fd;
 }
 
+/* A mark of the superblock as it is now: it holds counts and times of mounts, and random numbers. */
+static int fingerprint(const uint8_t *super, char out[33], struct td_error *err) {
+    uint8_t hash[TD_SHA256_LEN];
+    struct td_digest *digest = td_digest_new(err);
+    if (digest == NULL)
+        return -err->code;
+    int rc = td_digest_start(digest);
+    if (rc == 0)
+        rc = td_digest_add(digest, super, TD_EXT4_SUPER_SIZE);
+    if (rc == 0)
+        rc = td_digest_end(digest, hash);
+    td_digest_free(digest);
+    if (rc != 0)
+        return td_fail(err, -rc, "cannot hash the superblock");
+    td_hex(out, hash, 16);
+    return 0;
+}
+
 int td_ext4_read(const char *node, struct td_ext4 *out, struct td_error *err) {
     memset(out, 0, sizeof *out);
     TD_AUTOCLOSE int fd = open_direct(node);
@@ -45,7 +65,8 @@ int td_ext4_read(const char *node, struct td_ext4 *out, struct td_error *err) {
         return td_fail(err, (int)-got, "cannot read the superblock of %s", node);
     if (got < TD_EXT4_SUPER_OFFSET + TD_EXT4_SUPER_SIZE || td_ext4_parse(piece + TD_EXT4_SUPER_OFFSET, out) < 0)
         return td_fail_text(err, EINVAL, "%s holds no ext4 filesystem", node);
-    return 0;
+    struct td_error ignored = {0};
+    return fingerprint(piece + TD_EXT4_SUPER_OFFSET, out->mark, err != NULL ? err : &ignored);
 }
 
 /* The last line a tool wrote is the one that says why it failed. */

@@ -48,6 +48,8 @@ static void say_done(const struct td_run *run, struct td_buf *out) {
         td_buf_puts(out, "backed up, proof not finished");
     else if (strcmp(run->command, "verify") == 0)
         td_buf_puts(out, run->counts.left == 0 ? "read in full and proven" : "read in full, not all of it proven");
+    else if (has_state(run, TD_A, "unseen") || has_state(run, TD_B, "unseen"))
+        td_buf_puts(out, "backed up and proven on the disk that the dock shows");
     else if (has_state(run, TD_A, "absent") || has_state(run, TD_B, "absent"))
         td_buf_puts(out, "backed up and proven, on one disk alone");
     else

@@ -64,6 +64,18 @@ static const char *places(const struct td_run *run) {
     return a ? "member A alone" : "member B alone";
 }
 
+/* A dock that mirrors has written the other half, and shows it to nobody. */
+static void say_unseen(const struct td_run *run, struct td_buf *out) {
+    for (int side = TD_A; side <= TD_B; side++) {
+        if (!has_state(run, (enum td_side)side, "unseen"))
+            continue;
+        td_text_next(out);
+        td_buf_printf(out, "Member %c was not seen: ", side == TD_A ? 'A' : 'B');
+        td_buf_puts(out, is_command(run, "run") ? "that the dock wrote the same to it is not proven."
+                                                : "nothing is said of it here.");
+    }
+}
+
 static void say_left(const struct td_run *run, struct td_buf *out) {
     td_text_count(out, run->counts.left, "copy is", "copies are");
     td_buf_puts(out, " left to prove, and the next run begins with ");
@@ -126,6 +138,7 @@ void td_report_sentence(const struct td_report *report, struct td_buf *out) {
     if (said.len == 0 && run->exit == TD_EXIT_OK) {
         say_success(run, &said);
         td_findings_say_altered(report, &said);
+        say_unseen(run, &said);
     } else if (said.len == 0) {
         say_exit(run, &said);
     }

@@ -51,7 +51,7 @@ static int start_record(struct td_backup *backup, struct td_error *err) {
     }
     for (int side = TD_A; side <= TD_B; side++)
         snprintf(run->state[side], sizeof run->state[side], "%s",
-                 judgement->slot_of[side - TD_A] < 0 ? "absent" : "untouched");
+                 td_docking_first_state(&backup->docking, (enum td_side)side));
     if (backup->dry_run)
         return 0;
     run->id = run->verdict == TD_OK ? newest_on_cards(backup) : 0;

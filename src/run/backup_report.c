@@ -91,6 +91,8 @@ static const char *safe_sentence(const struct td_backup *backup) {
         return NULL;
     if (backup->stuck[TD_A] || backup->stuck[TD_B])
         return "Switch the dock off before you take a disk out: one of them did not come to an end.";
+    a = a || td_docking_hides(&backup->docking, TD_A);
+    b = b || td_docking_hides(&backup->docking, TD_B);
     return a && b ? "Both disks are safe to remove." : "The disk is safe to remove.";
 }
 

@@ -3,6 +3,7 @@
 #include "twindock/base/beneath.h"
 #include "twindock/base/buf.h"
 #include "twindock/base/cleanup.h"
+#include "twindock/config/config.h"
 #include "twindock/dock/card.h"
 #include "twindock/platform/mount.h"
 
@@ -126,6 +127,19 @@ static void tell_waiting(const struct td_dock_config *dock) {
                 dock->name);
 }
 
+/* How often the halves of a mirrored pair must be proven is the collection's matter, known when the pair is. */
+static void judge(struct td_docking *docking, const struct td_policy *policy) {
+    docking->judgement = td_judge_dock(&docking->seen, docking->pairs, docking->pair_count, policy);
+    const struct td_pair *pair = docking->judgement.pair;
+    const struct td_collection_config *collection =
+        pair != NULL ? td_config_collection(docking->config, pair->collection) : NULL;
+    if (collection == NULL || collection->prove_every == policy->prove_every)
+        return;
+    struct td_policy own = *policy;
+    own.prove_every = collection->prove_every;
+    docking->judgement = td_judge_dock(&docking->seen, docking->pairs, docking->pair_count, &own);
+}
+
 int td_docking_look(struct td_docking *docking, struct td_ledger *ledger, enum td_look look,
                     const struct td_policy *policy, struct td_error *err) {
     int rc = 0;
@@ -147,13 +161,26 @@ int td_docking_look(struct td_docking *docking, struct td_ledger *ledger, enum t
         rc = lock_devices(docking, err);
     if (rc != 0)
         return rc;
-    docking->judgement = td_judge_dock(&docking->seen, docking->pairs, docking->pair_count, policy);
+    judge(docking, policy);
     return lock_pair(docking, err);
 }
 
 const struct td_slot *td_docking_slot(const struct td_docking *docking, enum td_side side) {
     int slot = docking->judgement.slot_of[side == TD_A ? 0 : 1];
     return slot < 0 ? NULL : &docking->seen.slots[slot];
+}
+
+bool td_docking_hides(const struct td_docking *docking, enum td_side side) {
+    const struct td_judgement *judgement = &docking->judgement;
+    return docking->seen.mode == TD_MODE_MIRROR && judgement->pair != NULL &&
+           judgement->pair->layout == TD_LAYOUT_MIRRORED && judgement->slot_of[0] != judgement->slot_of[1] &&
+           judgement->slot_of[side - TD_A] < 0;
+}
+
+const char *td_docking_first_state(const struct td_docking *docking, enum td_side side) {
+    if (td_docking_hides(docking, side))
+        return "unseen";
+    return docking->judgement.slot_of[side - TD_A] < 0 ? "absent" : "untouched";
 }
 
 bool td_docking_dirty(const struct td_slot *slot) {
@@ -211,6 +238,8 @@ static int same_medium(const struct td_slot *slot, struct td_error *err) {
 static int same_card(const struct td_slot *slot, int root, struct td_error *err) {
     struct td_card card;
     int rc = td_card_read(root, &card, err);
+    if (rc == -ENOENT && slot->card_state == TD_CARD_DUE)
+        return 0;
     if (rc == 0 && strcmp(card.token, slot->card.token) == 0 && card.member == slot->card.member)
         return 0;
     return td_fail_text(err, ENXIO, "%s does not carry the card that was judged", slot->fs.device.node);

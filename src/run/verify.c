@@ -39,7 +39,7 @@ static int describe_run(struct verifying *verifying) {
     run->verdict = verifying->docking.judgement.verdict;
     for (int side = TD_A; side <= TD_B; side++)
         snprintf(run->state[side], sizeof run->state[side], "%s",
-                 verifying->docking.judgement.slot_of[side - TD_A] < 0 ? "absent" : "untouched");
+                 td_docking_first_state(&verifying->docking, (enum td_side)side));
     if (pair != NULL) {
         run->pair = pair->id;
         run->previous_exit = td_notify_previous_exit(verifying->ledger, run->pair);
@@ -152,7 +152,8 @@ static const char *safe_sentence(struct verifying *verifying) {
     if (verifying->run.result == TD_RESULT_REFUSED)
         return NULL;
     for (int side = TD_A; side <= TD_B; side++) {
-        both = both && td_docking_slot(&verifying->docking, (enum td_side)side) != NULL;
+        both = both && (td_docking_slot(&verifying->docking, (enum td_side)side) != NULL ||
+                        td_docking_hides(&verifying->docking, (enum td_side)side));
         if (td_docking_unmount(&verifying->docking, (enum td_side)side, NULL) != 0)
             return NULL;
     }

@@ -191,7 +191,7 @@ static void test_ranges(void **state) {
     assert_int_equal(compare(ranges, sizeof ranges / sizeof ranges[0]), 0);
     assert_range(&differ[0], KIB, 512);
     assert_range(&differ[1], 3 * KIB - 512, 512);
-    assert_range(&differ[2], 4 * KIB, 512);
+    assert_range(&differ[2], 4 * KIB, KIB);
     assert_int_equal(result.different, 2 * 512 * sizeof ranges / sizeof ranges[0]);
 }
 

@@ -21,7 +21,9 @@ enum td_card_state {
     TD_CARD_UNREAD, /* not looked for: not ours to mount, or (then `problem` says so) in use by something else */
     TD_CARD_ABSENT,
     TD_CARD_BAD, /* unreadable, or no card; also when the filesystem could not be mounted */
-    TD_CARD_READ
+    TD_CARD_READ,
+    TD_CARD_DUE /* there is none yet, and `card` is what it will be: a mirrored pair that was only compared so far, its
+                   superblock still as it was then */
 };
 
 struct td_slot {

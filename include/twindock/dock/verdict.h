@@ -71,10 +71,10 @@ const char *td_slot_flaw(const struct td_slot *slot);
 const struct td_pair *td_pair_find(const struct td_pair *pairs, size_t pair_count, const char *uuid);
 
 /*
- * Beyond the table's words: a `mirrored` pair in individual mode is TD_WRONG_LAYOUT (it may be read, never written; a
- * full check of it asks for exactly this verdict), and so is a card whose layout is not the ledger's. TD_UNPROVEN_PAIR
- * rests on members[].generation being confirmed only for a member that was itself in the slot that is read: the other's
- * distance from the pair's generation is the number of runs since.
+ * Beyond the table's words: a `mirrored` pair in individual mode is TD_WRONG_LAYOUT (it may be read, never written),
+ * and so is a card whose layout is not the ledger's. TD_UNPROVEN_PAIR rests on members[].generation being confirmed
+ * only for a member that was itself in the slot that is read: the other's distance from the pair's generation is the
+ * number of runs since. A pair whose halves were found to differ has it until they have been found to be the same.
  */
 struct td_judgement td_judge_dock(const struct td_observation *seen, const struct td_pair *pairs, size_t pair_count,
                                   const struct td_policy *policy);

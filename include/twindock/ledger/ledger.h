@@ -44,6 +44,11 @@ int td_ledger_intend(struct td_ledger *ledger, int64_t pair, int64_t intent, str
 int td_ledger_confirm(struct td_ledger *ledger, int64_t pair, int64_t member, int64_t generation, struct td_error *err);
 /* 0 closes the cycle. */
 int td_ledger_set_cycle(struct td_ledger *ledger, int64_t pair, int64_t cycle, struct td_error *err);
+/* Mirrored: this run found the halves different; 0: they are the same (again). */
+int td_ledger_set_differs(struct td_ledger *ledger, int64_t pair, int64_t run, struct td_error *err);
+/* A member's drive, where it was not known before. */
+int td_ledger_learn_drive(struct td_ledger *ledger, int64_t member, const struct td_identity *identity, uint64_t size,
+                          struct td_error *err);
 /* State after a run; proven_at 0 leaves the last full proof as it was, else it becomes the oldest proof among the
  * member's copies (proven_at itself where there are none). */
 int td_ledger_member_state(struct td_ledger *ledger, int64_t member, const char *state, int64_t proven_at,
@@ -101,6 +106,8 @@ int td_ledger_drop_file(struct td_ledger *ledger, int64_t pair, const char *path
  * ledger. */
 int td_ledger_prove(struct td_ledger *ledger, int64_t pair, const char *path, enum td_side side, int64_t cycle,
                     int64_t when, struct td_error *err);
+/* The halves of a mirrored pair have been compared and are the same: what one copy was proven to be, both are. */
+int td_ledger_share_proofs(struct td_ledger *ledger, int64_t pair, struct td_error *err);
 /* What was proven of a member was proven of another state of its disk: all of it is to be proven anew. */
 int td_ledger_forget_proofs(struct td_ledger *ledger, int64_t pair, enum td_side side, struct td_error *err);
 int td_ledger_hold(struct td_ledger *ledger, int64_t pair, const char *path, bool held, struct td_error *err);

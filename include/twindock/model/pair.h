@@ -48,6 +48,7 @@ struct td_pair {
     int64_t generation; /* confirmed on at least one member */
     int64_t intent;     /* the highest that may be on a member: noted before a card is raised */
     int64_t cycle;      /* run id that began the proof cycle still open, 0: none open */
+    int64_t differs; /* mirrored: run id of the check that found the halves different, 0: none since they were equal */
     struct td_member members[2];
 };
 

@@ -28,6 +28,7 @@ struct td_ext4 {
     uint64_t blocks;                      /* size of the filesystem in blocks */
     char uuid[37];
     char label[17];
+    char mark[33]; /* by td_ext4_read: of all its bytes, in hex; every mounting for writing changes it */
 };
 
 /* -EINVAL: no ext4 superblock (magic, sizes). */

@@ -54,6 +54,11 @@ struct td_policy td_docking_policy(const struct td_docking *docking, bool accept
 /* The slot in which a member sits, NULL when it is not docked. */
 const struct td_slot *td_docking_slot(const struct td_docking *docking, enum td_side side);
 
+/* The half of a mirrored pair that a dock in mirror mode writes to and does not show. */
+bool td_docking_hides(const struct td_docking *docking, enum td_side side);
+/* A member's state when a run begins: "untouched", "absent", "unseen". */
+const char *td_docking_first_state(const struct td_docking *docking, enum td_side side);
+
 /* A journal or a list of orphans was left by a power cut. `slot` may be NULL. */
 bool td_docking_dirty(const struct td_slot *slot);
 

@@ -1,0 +1,1 @@
+UPDATE pair SET differs = ?2 WHERE id = ?1
