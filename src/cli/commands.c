@@ -1,7 +1,9 @@
 /* One row for each command, and the few lines that turn what was typed into a request. */
 #include "twindock/cli/cli.h"
 #include "twindock/config/config.h"
+#include "twindock/model/verdict.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,8 +19,15 @@ static int do_info(const struct td_app *app, const struct td_cli *cli, struct td
 }
 
 static int do_check(const struct td_app *app, const struct td_cli *cli, struct td_buf *out, struct td_error *err) {
-    (void)cli;
-    return td_command_check(app, out, err);
+    struct td_check_request request = {
+        .full = (cli->given & TD_OPT_FULL) != 0,
+        .every_block = (cli->given & TD_OPT_EVERY_BLOCK) != 0,
+    };
+    if (request.every_block && !request.full) {
+        td_fail_text(err, EINVAL, "--every-block says what --full is to read; say both");
+        return TD_EXIT_USAGE;
+    }
+    return td_command_check(app, &request, out, err);
 }
 
 static int do_run(const struct td_app *app, const struct td_cli *cli, struct td_buf *out, struct td_error *err) {
@@ -106,13 +115,14 @@ static int do_sync(const struct td_app *app, const struct td_cli *cli, struct td
 const struct td_cli_command td_cli_commands[] = {
     {"info", "", "every backup at a glance; reads the ledger only, spins up no disk", COMMON, 0, 0, true, false,
      do_info},
-    {"check", "", "identify what is docked and judge it; writes nothing", COMMON, 0, 0, true, true, do_check},
+    {"check", "", "identify what is docked and judge it, or read all of it (--full); writes to no disk",
+     COMMON | TD_OPT_FULL | TD_OPT_EVERY_BLOCK, 0, 0, true, true, do_check},
     {"run", "[COLLECTION...]", "back up what is docked, and prove it",
      COMMON | TD_OPT_DRY_RUN | TD_OPT_DEVICE | TD_OPT_NIGHTLY | TD_OPT_ACCEPT_CHANGES | TD_OPT_ACCEPT_AHEAD, 0,
      SIZE_MAX, true, true, do_run},
     {"verify", "[COLLECTION]", "read both docked disks in full against the ledger; needs no source", COMMON, 0, 1, true,
      true, do_verify},
-    {"format", "COLLECTION", "make new twins of the two disks in the dock, and enroll them",
+    {"format", "COLLECTION", "make a new pair of the two disks in the dock, and enroll it",
      COMMON | TD_OPT_YES | TD_OPT_ERASE | TD_OPT_DOCK, 1, 1, true, true, do_format},
     {"enroll", "COLLECTION", "register the docked pair and write its cards", COMMON | TD_OPT_LAYOUT | TD_OPT_DOCK, 1, 1,
      true, true, do_enroll},

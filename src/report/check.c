@@ -52,6 +52,10 @@ static void print_dock(const struct td_check *check, struct td_buf *out) {
     for (int i = 0; i < 2; i++)
         print_slot(&check->slots[i], slot_names[i], out);
     print_verdict(check, out);
+    if (check->full != NULL) {
+        td_buf_putc(out, '\n');
+        td_buf_puts(out, check->full); /* lines that are escaped already */
+    }
 }
 
 void td_check_print(const struct td_check *checks, size_t count, struct td_buf *out) {

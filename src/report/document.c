@@ -22,7 +22,7 @@ static struct td_json *slot_json(const struct td_check_slot *slot) {
     return object;
 }
 
-static struct td_json *dock_json(const struct td_check *check) {
+static struct td_json *dock_json(struct td_check *check) {
     struct td_json *object = td_json_object();
     td_json_text(object, "name", check->dock);
     td_json_text(object, "mode", check->mode);
@@ -33,10 +33,13 @@ static struct td_json *dock_json(const struct td_check *check) {
     struct td_json *slots = td_json_set(object, "slots", td_json_object());
     td_json_set(slots, "source", slot_json(&check->slots[0]));
     td_json_set(slots, "destination", slot_json(&check->slots[1]));
+    if (check->full_json != NULL)
+        td_json_set(object, "full", check->full_json);
+    check->full_json = NULL;
     return object;
 }
 
-struct td_json *td_check_json(const struct td_check *checks, size_t count) {
+struct td_json *td_check_json(struct td_check *checks, size_t count) {
     struct td_json *root = td_json_object();
     struct td_json *docks = td_json_set(root, "docks", td_json_array());
     for (size_t i = 0; i < count; i++)

@@ -348,6 +348,8 @@ void td_docking_check(const struct td_docking *docking, struct td_check *out) {
 
 void td_docking_check_free(struct td_check *check) {
     free(check->advice);
+    free(check->full);
+    td_json_free(check->full_json);
     for (int slot = 0; slot < TD_SLOTS; slot++)
         free(check->slots[slot].description);
     *check = (struct td_check){0};

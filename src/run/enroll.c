@@ -38,25 +38,48 @@ static int check_disks(const struct td_docking *docking, struct td_error *err) {
     return 0;
 }
 
+/* The halves of a mirrored pair are not written one by one, whatever was typed. */
+static int refuse_mirrored(const struct td_docking *docking, struct td_error *err) {
+    const struct td_pair *pair = docking->judgement.pair;
+    if (pair == NULL || pair->layout != TD_LAYOUT_MIRRORED)
+        return 0;
+    td_fail_text(err, EEXIST, "These disks are enrolled as a mirrored pair, that of %s. Nothing was written.",
+                 pair->collection);
+    return TD_EXIT_REFUSED;
+}
+
 int td_command_enroll(const struct td_app *app, const char *collection, const char *layout, const char *dock,
                       struct td_buf *out, struct td_error *err) {
     struct td_ledger *ledger = NULL;
     struct td_docking docking;
     enum td_layout wanted = TD_LAYOUT_TWINS;
-    if (layout != NULL && (!td_layout_from(layout, &wanted) || wanted != TD_LAYOUT_TWINS))
-        return fail(err, TD_EXIT_USAGE, "--layout takes twins; mirrored pairs cannot be enrolled yet");
+    if (layout != NULL && !td_layout_from(layout, &wanted))
+        return fail(err, TD_EXIT_USAGE, "--layout takes twins or mirrored");
     int rc = td_enrolling_check_names(app, collection, dock, err);
     if (rc == 0)
         rc = td_ledger_open(app->config->ledger, &ledger, err);
     if (rc != 0)
         return rc;
     rc = td_enrolling_open(&docking, app, dock, ledger, err);
-    if (rc == 0) {
+    if (rc == 0 && docking.seen.mode == TD_MODE_MIRROR) {
+        rc = fail(
+            err, TD_EXIT_REFUSED,
+            "A dock that mirrors shows one of its two disks. Set it to show both, one by one: twins are written so, "
+            "and the halves of a mirrored pair have to be compared before they are enrolled.");
+        td_docking_close(&docking);
+    } else if (rc == 0 && wanted == TD_LAYOUT_MIRRORED) {
+        rc = check_disks(&docking, err);
+        if (rc == 0)
+            rc = td_enroll_mirrored(app, &docking, ledger, collection, out, err);
+        td_docking_close(&docking);
+    } else if (rc == 0) {
         const struct td_judgement *judgement = &docking.judgement;
         bool already = judgement->verdict == TD_OK && strcmp(judgement->pair->collection, collection) == 0;
         if (already && !app->json)
             td_buf_puts(out, "Nothing to do: these two disks are enrolled already.\n");
         if (!already)
+            rc = refuse_mirrored(&docking, err);
+        if (rc == 0 && !already)
             rc = check_disks(&docking, err);
         if (rc == 0 && !already)
             rc = td_enrolling_enter(&docking, ledger, collection, wanted, err);

@@ -29,8 +29,11 @@ static int look(struct td_docking *docking, const struct td_app *app, const stru
     return td_docking_look(docking, ledger, TD_LOOK_ONCE, &policy, err);
 }
 
+/* A dock that mirrors shows one. */
 static bool holds_two(const struct td_docking *docking) {
     const struct td_observation *seen = &docking->seen;
+    if (seen->mode == TD_MODE_MIRROR)
+        return seen->slots[TD_SLOT_SOURCE].present;
     return !seen->one_device && seen->slots[TD_SLOT_SOURCE].present && seen->slots[TD_SLOT_DESTINATION].present;
 }
 
@@ -143,7 +146,8 @@ static int wait_free(const struct td_docking *docking, struct td_error *err) {
 }
 
 /* What cards are there already; a card that is not there has no pair. */
-static int read_cards(const struct td_docking *docking, struct td_card cards[2], int *count, struct td_error *err) {
+int td_enrolling_read_cards(const struct td_docking *docking, struct td_card cards[2], int *count,
+                            struct td_error *err) {
     *count = 0;
     for (int i = 0; i < 2; i++) {
         TD_AUTOCLOSE int root = mount_slot(&docking->seen.slots[i], true, err);
@@ -214,8 +218,8 @@ static void describe_pair(const struct td_docking *docking, const struct td_card
 
 /* Disks that were in a ledger before, which is lost: the runs go on after the last that their cards know of, for the
  * history on them is ordered by number. A run that says so is entered. */
-static int continue_runs(const struct td_docking *docking, struct td_ledger *ledger, const struct td_pair *pair,
-                         const struct td_card cards[2], struct td_error *err) {
+int td_enrolling_continue_runs(const struct td_docking *docking, struct td_ledger *ledger, const struct td_pair *pair,
+                               const struct td_card cards[2], struct td_error *err) {
     struct td_run run = {.pair = pair->id, .command = "enroll", .verdict = TD_OK, .result = TD_RESULT_DONE};
     run.id = cards[0].last_run > cards[1].last_run ? cards[0].last_run : cards[1].last_run;
     if (run.id <= 0)
@@ -235,7 +239,7 @@ int td_enrolling_enter(struct td_docking *docking, struct td_ledger *ledger, con
     struct td_card cards[2] = {0};
     struct td_pair pair;
     int count = 0;
-    int rc = read_cards(docking, cards, &count, err);
+    int rc = td_enrolling_read_cards(docking, cards, &count, err);
     if (rc != 0)
         return rc;
     if (!cards_fit(docking, cards, count, collection, uuid))
@@ -253,7 +257,7 @@ int td_enrolling_enter(struct td_docking *docking, struct td_ledger *ledger, con
     if (rc == 0)
         rc = td_ledger_add_pair(ledger, &pair, err);
     if (rc == 0)
-        rc = continue_runs(docking, ledger, &pair, cards, err);
+        rc = td_enrolling_continue_runs(docking, ledger, &pair, cards, err);
     if (rc == 0)
         rc = write_cards(docking, cards, err);
     if (rc == 0)

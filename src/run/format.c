@@ -10,10 +10,19 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A dock that mirrors shows one disk, and writes to two. */
+static bool mirrors(const struct td_docking *docking) {
+    return docking->seen.mode == TD_MODE_MIRROR;
+}
+
+static int disks_of(const struct td_docking *docking) {
+    return mirrors(docking) ? 1 : TD_SLOTS;
+}
+
 /* Never a disk that is a member of something, whatever was said on the command line; a disk with anything on it only
  * with --erase. */
 static int check_disks(const struct td_docking *docking, bool erase, struct td_error *err) {
-    for (int i = 0; i < TD_SLOTS; i++) {
+    for (int i = 0; i < disks_of(docking); i++) {
         const struct td_slot *slot = &docking->seen.slots[i];
         TD_AUTOBUF struct td_buf what = {0};
         td_describe_slot(&docking->seen, &docking->judgement, i, &what);
@@ -45,7 +54,7 @@ static int check_disks(const struct td_docking *docking, bool erase, struct td_e
 /* A disk that carries a card is a backup, whether this machine's ledger knows it or not: a lost ledger must not end in
  * two empty disks. Whoever means it takes the filesystem away by hand first. */
 static int refuse_members(const struct td_docking *docking, struct td_error *err) {
-    for (int i = 0; i < TD_SLOTS; i++) {
+    for (int i = 0; i < disks_of(docking); i++) {
         const struct td_slot *slot = &docking->seen.slots[i];
         struct td_error ignored = {0};
         struct td_card card;
@@ -69,23 +78,33 @@ static bool agreed(const struct td_format_request *request, const struct td_dock
     TD_AUTOBUF struct td_buf question = {0};
     if (request->ask == NULL)
         return true;
-    td_buf_printf(&question, "Everything on these two disks will be lost:\n");
-    for (int i = 0; i < TD_SLOTS; i++) {
+    if (mirrors(docking))
+        td_buf_printf(&question,
+                      "Dock %s mirrors. Everything on the disk that it shows and on the one in its other slot will be "
+                      "lost:\n",
+                      docking->dock->name);
+    else
+        td_buf_printf(&question, "Everything on these two disks will be lost:\n");
+    for (int i = 0; i < disks_of(docking); i++) {
         td_buf_printf(&question, "  %s slot: %s, ", td_slot_names[i], docking->seen.slots[i].disk.node);
         td_describe_slot(&docking->seen, &docking->judgement, i, &question);
         td_buf_putc(&question, '\n');
     }
-    td_buf_printf(&question, "They become members A and B of collection %s.", request->collection);
+    td_buf_printf(&question, "They become members A and B of collection %s%s.", request->collection,
+                  mirrors(docking) ? ", a mirrored pair" : "");
     return request->ask(request->ctx, question.data);
 }
 
-static int make_twins(const struct td_docking *docking, const struct td_collection_config *collection,
-                      struct td_error *err) {
+static int make_filesystems(const struct td_docking *docking, const struct td_collection_config *collection,
+                            struct td_error *err) {
     char uuid[37];
     int rc = td_uuid_random(uuid, err);
-    for (int i = 0; i < TD_SLOTS && rc == 0; i++) {
+    for (int i = 0; i < disks_of(docking) && rc == 0; i++) {
         char label[17];
-        snprintf(label, sizeof label, "%.14s-%c", collection->name, i == 0 ? 'A' : 'B');
+        if (mirrors(docking)) /* both halves have one */
+            snprintf(label, sizeof label, "%.16s", collection->name);
+        else
+            snprintf(label, sizeof label, "%.14s-%c", collection->name, i == 0 ? 'A' : 'B');
         struct td_ext4_format format = {.uuid = uuid, .label = label, .large_files = collection->large_files};
         rc = td_ext4_make(docking->seen.slots[i].disk.node, &format, err);
     }
@@ -93,16 +112,21 @@ static int make_twins(const struct td_docking *docking, const struct td_collecti
 }
 
 /* After making the filesystems the dock is looked at anew: what is enrolled is what is there. */
-static int enroll_new(struct td_docking *docking, struct td_ledger *ledger, const char *collection,
-                      struct td_error *err) {
+static int enroll_new(const struct td_app *app, struct td_docking *docking, struct td_ledger *ledger,
+                      const char *collection, struct td_buf *out, struct td_error *err) {
     struct td_policy policy = td_docking_policy(docking, true);
     int rc = td_docking_look(docking, ledger, TD_LOOK_ONCE, &policy, err);
     if (rc != 0)
         return rc;
-    for (int i = 0; i < TD_SLOTS; i++)
+    for (int i = 0; i < disks_of(docking); i++)
         if (!docking->seen.slots[i].super_read)
             return td_fail_text(err, EIO, "the new filesystem in the %s slot cannot be read back", td_slot_names[i]);
-    return td_enrolling_enter(docking, ledger, collection, TD_LAYOUT_TWINS, err);
+    if (mirrors(docking))
+        return td_enroll_shown_half(app, docking, ledger, collection, out, err);
+    rc = td_enrolling_enter(docking, ledger, collection, TD_LAYOUT_TWINS, err);
+    if (rc == 0)
+        td_enrolling_say(docking, app, "format", collection, out);
+    return rc;
 }
 
 static bool is_enrolled(const struct td_docking *docking, const char *collection) {
@@ -147,11 +171,9 @@ int td_command_format(const struct td_app *app, const struct td_format_request *
         rc = TD_EXIT_SIGNAL + atomic_load(&app->stop->signal);
     }
     if (rc == 0)
-        rc = make_twins(&docking, td_config_collection(app->config, request->collection), err);
+        rc = make_filesystems(&docking, td_config_collection(app->config, request->collection), err);
     if (rc == 0)
-        rc = enroll_new(&docking, ledger, request->collection, err);
-    if (rc == 0)
-        td_enrolling_say(&docking, app, "format", request->collection, out);
+        rc = enroll_new(app, &docking, ledger, request->collection, out, err);
     td_docking_close(&docking);
     td_ledger_close(ledger);
     return rc;

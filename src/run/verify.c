@@ -198,6 +198,23 @@ static bool is_asked_for(const struct verifying *verifying, const char *collecti
     return collection == NULL || judgement->pair == NULL || strcmp(judgement->pair->collection, collection) == 0;
 }
 
+int td_verify_dock(const struct td_app *app, struct td_ledger *ledger, const struct td_dock_config *dock,
+                   const char *collection, bool *found, struct td_run *run, struct td_buf *out, struct td_error *err) {
+    struct verifying verifying = {.app = app, .ledger = ledger, .err = err};
+    td_docking_init(&verifying.docking, app->config, dock);
+    int rc = td_docking_lock(&verifying.docking, err);
+    if (rc == 0) {
+        struct td_policy policy = td_docking_policy(&verifying.docking, false);
+        rc = td_docking_look(&verifying.docking, ledger, TD_LOOK_ONCE, &policy, err);
+    }
+    *found = rc == 0 && is_asked_for(&verifying, collection);
+    if (*found)
+        rc = verify_docked(&verifying, out);
+    td_docking_close(&verifying.docking);
+    *run = verifying.run;
+    return rc;
+}
+
 int td_command_verify(const struct td_app *app, const char *collection, struct td_buf *out, struct td_error *err) {
     struct td_ledger *ledger = NULL;
     bool found = false;
@@ -208,25 +225,15 @@ int td_command_verify(const struct td_app *app, const char *collection, struct t
     }
     int rc = td_ledger_open(app->config->ledger, &ledger, err);
     for (size_t i = 0; i < app->config->dock_count && rc >= 0 && !found; i++) {
-        struct verifying verifying = {.app = app, .ledger = ledger, .err = err};
-        td_docking_init(&verifying.docking, app->config, &app->config->docks[i]);
-        rc = td_docking_lock(&verifying.docking, err);
-        if (rc == 0) {
-            struct td_policy policy = td_docking_policy(&verifying.docking, false);
-            rc = td_docking_look(&verifying.docking, ledger, TD_LOOK_ONCE, &policy, err);
-        }
-        if (rc == 0 && is_asked_for(&verifying, collection)) {
-            found = true;
-            rc = verify_docked(&verifying, out);
-            worst = rc;
-        }
-        td_docking_close(&verifying.docking);
+        struct td_run run;
+        rc = td_verify_dock(app, ledger, &app->config->docks[i], collection, &found, &run, out, err);
+        worst = found ? rc : worst;
         if (found && rc >= 0) { /* mailing may be slow: the dock is free by now, and the words are out */
             if (app->flush != NULL)
                 app->flush(out);
-            td_notify_mail(app, ledger, &verifying.run);
+            td_notify_mail(app, ledger, &run);
         }
-        free(verifying.run.reason);
+        free(run.reason);
     }
     if (rc >= 0 && !found) {
         rc = td_notify_nothing_docked(app, ledger, "verify", collection, out, err);

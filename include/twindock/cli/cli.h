@@ -24,7 +24,9 @@ enum td_option {
     TD_OPT_DOCK = 1 << 10,
     TD_OPT_INFO = 1 << 11,
     TD_OPT_HELP = 1 << 12,
-    TD_OPT_VERSION = 1 << 13
+    TD_OPT_VERSION = 1 << 13,
+    TD_OPT_FULL = 1 << 14,
+    TD_OPT_EVERY_BLOCK = 1 << 15
 };
 
 struct td_cli_option {

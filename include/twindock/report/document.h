@@ -27,9 +27,11 @@ struct td_check {
     char *advice;
     char collection[64], uuid[37];
     struct td_check_slot slots[2]; /* source, destination */
+    char *full;                    /* --full, for people: what reading all of it said; NULL: it was not read */
+    struct td_json *full_json;     /* the same as JSON, taken over by td_check_json */
 };
 void td_check_print(const struct td_check *checks, size_t count, struct td_buf *out);
-struct td_json *td_check_json(const struct td_check *checks, size_t count);
+struct td_json *td_check_json(struct td_check *checks, size_t count);
 
 /* A finished run with its incidents. `more`: incidents left out of the list. */
 struct td_report {

@@ -8,7 +8,9 @@
 
 #include "twindock/base/buf.h"
 #include "twindock/base/error.h"
+#include "twindock/ledger/ledger.h"
 #include "twindock/model/config.h"
+#include "twindock/model/outcome.h"
 #include "twindock/run/stop.h"
 
 #include <stdbool.h>
@@ -31,7 +33,16 @@ struct td_run_request {
 int td_command_run(const struct td_app *app, const struct td_run_request *request, struct td_buf *out,
                    struct td_error *err);
 
-int td_command_check(const struct td_app *app, struct td_buf *out, struct td_error *err);
+struct td_check_request {
+    bool full;        /* read the disks, not only their labels */
+    bool every_block; /* also what is free */
+};
+int td_command_check(const struct td_app *app, const struct td_check_request *request, struct td_buf *out,
+                     struct td_error *err);
+/* What verify does, for one dock: looks, reads, records, prints. *found false: nothing (of `collection`, NULL: any) is
+ * docked there. `run` is for the mail; its reason is the caller's to free. */
+int td_verify_dock(const struct td_app *app, struct td_ledger *ledger, const struct td_dock_config *dock,
+                   const char *collection, bool *found, struct td_run *run, struct td_buf *out, struct td_error *err);
 int td_command_verify(const struct td_app *app, const char *collection, struct td_buf *out, struct td_error *err);
 int td_command_info(const struct td_app *app, struct td_buf *out, struct td_error *err);
 int td_command_mail_test(const struct td_app *app, struct td_buf *out, struct td_error *err);

@@ -2,6 +2,7 @@
 #ifndef TWINDOCK_RUN_ENROLLING_H
 #define TWINDOCK_RUN_ENROLLING_H
 
+#include "twindock/dock/card.h"
 #include "twindock/ledger/ledger.h"
 #include "twindock/run/commands.h"
 #include "twindock/run/docking.h"
@@ -24,6 +25,24 @@ int td_enrolling_open(struct td_docking *docking, const struct td_app *app, cons
  */
 int td_enrolling_enter(struct td_docking *docking, struct td_ledger *ledger, const char *collection,
                        enum td_layout layout, struct td_error *err);
+
+/*
+ * Take two disks that hold the same for a mirrored pair: compared block by block first, and not written to. Their card
+ * is due with the first run in a dock that mirrors. An exit code, or a negative errno; what it has to say in `out`.
+ */
+int td_enroll_mirrored(const struct td_app *app, struct td_docking *docking, struct td_ledger *ledger,
+                       const char *collection, struct td_buf *out, struct td_error *err);
+/* The one disk that a dock in mirror mode shows, just formatted, is A; of B nothing is known but that the dock writes
+ * to it, too. Writes the card, and says so. */
+int td_enroll_shown_half(const struct td_app *app, struct td_docking *docking, struct td_ledger *ledger,
+                         const char *collection, struct td_buf *out, struct td_error *err);
+
+/* --- shared among these files --------------------------------------------------------------------------- */
+/* What cards are there already; a card that is not there has no pair. */
+int td_enrolling_read_cards(const struct td_docking *docking, struct td_card cards[2], int *count,
+                            struct td_error *err);
+int td_enrolling_continue_runs(const struct td_docking *docking, struct td_ledger *ledger, const struct td_pair *pair,
+                               const struct td_card cards[2], struct td_error *err);
 
 /* Words at the end of format and enroll. */
 void td_enrolling_say(const struct td_docking *docking, const struct td_app *app, const char *command,
