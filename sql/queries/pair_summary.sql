@@ -1,1 +1,1 @@
-SELECT files, oldest_proof, used, free FROM pair WHERE id = ?1
+SELECT files, oldest_proof, used, free, enrolled FROM pair WHERE id = ?1

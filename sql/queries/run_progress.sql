@@ -1,1 +1,3 @@
-UPDATE run SET phase = ?2, work_done = ?3, work_all = ?4 WHERE id = ?1
+UPDATE run
+   SET phase_since = iif(phase = ?2, phase_since, unixepoch()), phase = ?2, work_done = ?3, work_all = ?4
+ WHERE id = ?1

@@ -86,11 +86,15 @@ CREATE TABLE run (
     state_a        TEXT    NOT NULL DEFAULT '',
     state_b        TEXT    NOT NULL DEFAULT '',
     after_interrupted INTEGER NOT NULL DEFAULT 0, -- the run before this one was cut off
+    event          TEXT,                         -- what was found, as a hash: equal when it is the same again; '': all is well
+    safe           TEXT,                         -- what was said of taking the disks out
+    disks          TEXT,                         -- of which disks: "A 8:16/12 B 8:32/13", device numbers and disk sequence
     -- While it runs: which process it is, to tell a living run from a dead one, and how far it has come.
     pid            INTEGER NOT NULL,
     pid_start      INTEGER NOT NULL,             -- field 22 of /proc/PID/stat
     boot           TEXT    NOT NULL,             -- /proc/sys/kernel/random/boot_id
     phase          TEXT    NOT NULL DEFAULT '',
+    phase_since    INTEGER NOT NULL DEFAULT 0,
     work_done      INTEGER NOT NULL DEFAULT 0,   -- bytes
     work_all       INTEGER NOT NULL DEFAULT 0
 ) STRICT;
@@ -108,15 +112,19 @@ CREATE TABLE incident (
 ) STRICT;
 CREATE INDEX incident_run ON incident (run, path, id);
 
--- Mails handed to the mailer.
+-- Mails: one for each event. What the mailer did not take is kept and tried again.
 CREATE TABLE mail (
     id      INTEGER PRIMARY KEY,
-    run     INTEGER REFERENCES run (id),
+    run     INTEGER REFERENCES run (id), -- NULL: about no run
+    event   TEXT    NOT NULL,            -- the run's, or "overdue"
     at      INTEGER NOT NULL,
     subject TEXT    NOT NULL,
-    error   TEXT               -- NULL: delivered to the mailer
+    message TEXT,                        -- headers and body, until the mailer has taken it or it is too old
+    claimed INTEGER NOT NULL DEFAULT 0,  -- when a process began to hand it over; 0: nobody is at it
+    error   TEXT                         -- NULL: the mailer has taken it
 ) STRICT;
 CREATE INDEX mail_run ON mail (run, id);
+CREATE INDEX mail_kept ON mail (id) WHERE message IS NOT NULL;
 
 -- Every path of a collection: the source as it was when it was last believed, and when each copy was last proven.
 CREATE TABLE file (

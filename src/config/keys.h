@@ -17,6 +17,7 @@ enum key_type {
     TYPE_PATTERNS,  /* char ** and its count: the one type whose key may be repeated */
     TYPE_DURATION,  /* int64_t seconds */
     TYPE_PERIOD,    /* the same, and not 0 */
+    TYPE_WAIT,      /* the same, -1 for nothing */
     TYPE_CLOCK,     /* int seconds since midnight, -1 for nothing */
     TYPE_PERCENT,   /* int hundredths of a percent */
     TYPE_COUNT,     /* int from 1 */

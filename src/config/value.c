@@ -130,6 +130,13 @@ static int set_duration(const struct config_key *key, void *field, const char *t
     return 0;
 }
 
+static int set_wait(const struct config_key *key, void *field, const char *text) {
+    if (*text)
+        return set_duration(key, field, text);
+    *(int64_t *)field = -1;
+    return 0;
+}
+
 static int set_clock(const struct config_key *key, void *field, const char *text) {
     (void)key;
     int seconds = *text ? td_parse_clock(text) : -1;
@@ -201,6 +208,7 @@ static const struct {
     [TYPE_PATTERNS] = {add_pattern, "a pattern as in gitignore(5)"},
     [TYPE_DURATION] = {set_duration, "a duration such as 30s, 10m, 2h, 21d or 4w"},
     [TYPE_PERIOD] = {set_duration, "a duration above 0 such as 30s, 10m, 2h, 21d or 4w"},
+    [TYPE_WAIT] = {set_wait, "a duration such as 30s, 10m or 2h, or nothing for the default"},
     [TYPE_CLOCK] = {set_clock, "a time of day such as 07:00, or nothing for no limit"},
     [TYPE_PERCENT] = {set_percent, "a percentage from 0% to 100%"},
     [TYPE_COUNT] = {set_count, "a number from 1 to 999999"},

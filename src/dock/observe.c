@@ -5,6 +5,7 @@
 #include "twindock/dock/card.h"
 #include "twindock/dock/verdict.h"
 #include "twindock/platform/drive.h"
+#include "twindock/platform/drive_power.h"
 #include "twindock/platform/mount.h"
 #include "twindock/platform/udev.h"
 
@@ -91,6 +92,7 @@ static void look_at_disk(const struct place *place, struct td_slot *slot) {
     if (place->at.number != place->at.disk_number &&
         td_blockdev_from_number(place->at.disk_number, &slot->disk, &err) < 0)
         note_problem(slot, &err);
+    td_drive_wake(&slot->disk);
     if (td_drive_identify(&slot->disk, &slot->identity, NULL) < 0)
         slot->identity = (struct td_identity){0};
 }

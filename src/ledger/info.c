@@ -20,6 +20,17 @@ static int read_last_backup(struct td_ledger *ledger, struct td_info_fact *fact,
     return rc < 0 ? rc : 0;
 }
 
+/* Device numbers and disk sequences begin anew with every boot. */
+static void read_safe(struct td_sql_stmt *q, struct td_info_fact *fact) {
+    struct td_self self;
+
+    td_self_get(&self);
+    if (td_sql_is_null(q, 10) || self.boot[0] == '\0' || strcmp(td_sql_text(q, 5), self.boot) != 0)
+        return;
+    td_text_copy(fact->safe, sizeof(fact->safe), td_sql_text(q, 10));
+    td_text_copy(fact->disks, sizeof(fact->disks), td_sql_text(q, 11));
+}
+
 /* What is going on now, from the newest run. */
 static int read_newest_run(struct td_ledger *ledger, struct td_info_fact *fact, struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
@@ -32,6 +43,7 @@ static int read_newest_run(struct td_ledger *ledger, struct td_info_fact *fact, 
     if (rc <= 0)
         return rc;
     if (td_sql_int(q, 1)) {
+        read_safe(q, fact);
         fact->interrupted = strcmp(td_sql_text(q, 2), td_result_names[TD_RESULT_INTERRUPTED]) == 0;
         return 0;
     }
@@ -43,6 +55,7 @@ static int read_newest_run(struct td_ledger *ledger, struct td_info_fact *fact, 
         td_text_copy(fact->phase, sizeof(fact->phase), td_sql_text(q, 6));
         fact->done = td_sql_u64(q, 7);
         fact->all = td_sql_u64(q, 8);
+        fact->phase_since = td_sql_int(q, 9);
     }
     return 0;
 }
@@ -112,6 +125,7 @@ static int read_space(struct td_ledger *ledger, struct td_info_fact *fact, struc
     if (rc > 0) {
         fact->used = td_sql_u64(q, 2);
         fact->free = td_sql_u64(q, 3);
+        fact->enrolled = td_sql_int(q, 4);
     }
     return rc < 0 ? rc : 0;
 }

@@ -169,7 +169,7 @@ int td_ledger_run_interrupted(struct td_ledger *ledger, int64_t pair, int *count
     return td_write_end(ledger, mark_all_cut_off(ledger, pair, count, err), err);
 }
 
-/* --- incidents and mails ----------------------------------------------------------------------------- */
+/* --- incidents ------------------------------------------------------------------------------------------ */
 
 int td_ledger_incident(struct td_ledger *ledger, int64_t run, const struct td_incident *incident,
                        struct td_error *err) {
@@ -229,16 +229,28 @@ int td_ledger_incidents(struct td_ledger *ledger, int64_t run,
     return rc;
 }
 
-int td_ledger_mail(struct td_ledger *ledger, int64_t run, const char *subject, const char *error,
-                   struct td_error *err) {
+/* --- what was found, and what was said of it ------------------------------------------------------------ */
+
+int td_ledger_run_event(struct td_ledger *ledger, int64_t run, const char *event, struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
-    int rc = td_write_take(ledger, "queries/add_mail.sql", &q, err);
+    int rc = td_write_take(ledger, "queries/run_event.sql", &q, err);
 
     if (rc < 0)
         return rc;
     td_sql_bind_int(q, 1, run);
-    td_sql_bind_int(q, 2, td_wall_seconds());
-    td_sql_bind_text(q, 3, subject);
-    td_sql_bind_text(q, 4, error);
-    return td_sql_run(q, NULL, err);
+    td_sql_bind_text(q, 2, event);
+    return td_run_found(q, "the run", err);
+}
+
+int td_ledger_run_safe(struct td_ledger *ledger, int64_t run, const char *safe, const char *disks,
+                       struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int rc = td_write_take(ledger, "queries/run_safe.sql", &q, err);
+
+    if (rc < 0)
+        return rc;
+    td_sql_bind_int(q, 1, run);
+    td_sql_bind_text(q, 2, safe);
+    td_sql_bind_text(q, 3, disks);
+    return td_run_found(q, "the run", err);
 }

@@ -11,11 +11,13 @@
 #include <linux/fs.h>
 #include <linux/stat.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 
 /* Documentation/filesystems/ext4/journal.rst; since Linux 5.14, not in every distribution's headers. */
 #ifndef EXT4_IOC_CHECKPOINT
@@ -189,6 +191,21 @@ int td_mount_is_root(int dirfd) {
     if (!(sx.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT))
         return -EOPNOTSUPP; /* before Linux 5.8 */
     return (sx.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
+bool td_mount_in_use(dev_t number) {
+    bool found = false;
+    char *line = NULL;
+    size_t room = 0;
+    unsigned major_number, minor_number;
+    FILE *file = fopen("/proc/self/mountinfo", "re");
+    while (file != NULL && !found && getline(&line, &room, file) > 0)
+        found = sscanf(line, "%*d %*d %u:%u ", &major_number, &minor_number) == 2 &&
+                makedev(major_number, minor_number) == number;
+    if (file != NULL)
+        fclose(file);
+    free(line);
+    return found;
 }
 
 int td_mount_space(int fd, uint64_t *total, uint64_t *available, struct td_error *err) {

@@ -23,6 +23,11 @@ static void say_running(const struct td_info_state *state, struct td_buf *out) {
         uint64_t done = state->done < state->all ? state->done : state->all;
         td_buf_printf(out, ", %d %% done", (int)((double)done * 100.0 / (double)state->all));
     }
+    if (state->left > 0) {
+        char span[32];
+        td_format_span(span, state->left);
+        td_buf_printf(out, ", about %s left", span);
+    }
 }
 
 static void say_exit(int code, struct td_buf *out) {
@@ -105,14 +110,6 @@ void td_info_flag(struct td_info_row *row, const struct td_info_state *state) {
         row->flag = '?';
         say_late(state, &reason);
     }
-    if (state->mail_error != NULL) {
-        /* A mail that nobody got must be seen here, or it is seen nowhere. */
-        if (row->flag == ' ')
-            row->flag = '?';
-        td_text_next(&reason);
-        td_buf_puts(&reason, "The last mail could not be sent: ");
-        td_text_prose(&reason, state->mail_error);
-    }
     if (reason.len > 0)
         row->reason = td_buf_take(&reason);
 }
@@ -188,13 +185,31 @@ void td_info_print(struct td_info_row *rows, size_t count, struct td_buf *out) {
         print_row(&rows[i], widths, out);
     bool any = false;
     for (size_t i = 0; i < count; i++) {
-        if (!flagged(&rows[i]) || rows[i].reason == NULL)
+        const char *reason = flagged(&rows[i]) ? rows[i].reason : NULL;
+        TD_AUTOBUF struct td_buf line = {0};
+        td_text_prose(&line, reason);
+        if (rows[i].safe != NULL) {
+            td_text_next(&line);
+            td_text_prose(&line, rows[i].safe);
+        }
+        if (line.len == 0)
             continue;
-        td_buf_printf(out, "%s%-*s ", any ? "" : "\n", widths.name, rows[i].collection);
-        td_text_prose(out, rows[i].reason);
-        td_buf_putc(out, '\n');
+        td_buf_printf(out, "%s%-*s %s\n", any ? "" : "\n", widths.name, rows[i].collection, td_buf_text(&line));
         any = true;
     }
+}
+
+void td_info_print_mail(const struct td_info_mail *mail, struct td_buf *out) {
+    char date[TD_DATE_MAX];
+    if (mail->kept == 0)
+        return;
+    td_format_date_short(date, mail->since);
+    td_buf_puts(out, "\nMail: ");
+    td_text_count(out, mail->kept, "mail", "mails");
+    td_buf_printf(out, " could not be sent since %s: ", date);
+    td_text_prose(out, mail->error);
+    td_text_next(out);
+    td_buf_printf(out, "The next run tries again; `twindock mail-test` tells whether mail works.\n");
 }
 
 /* --- JSON -------------------------------------------------------------------------------------------- */
@@ -227,6 +242,7 @@ static struct td_json *row_json(const struct td_info_row *row) {
     td_json_set(members, "A", member_json(&row->members[0]));
     td_json_set(members, "B", member_json(&row->members[1]));
     td_json_bool(object, "overdue", row->overdue);
+    td_field_text(object, "safe", row->safe);
     return object;
 }
 
@@ -237,4 +253,11 @@ struct td_json *td_info_json(struct td_info_row *rows, size_t count) {
     for (size_t i = 0; i < count; i++)
         td_json_append(collections, row_json(&rows[i]));
     return root;
+}
+
+void td_info_json_mail(const struct td_info_mail *mail, struct td_json *object) {
+    struct td_json *json = td_json_set(object, "mail", td_json_object());
+    td_field_count(json, "kept", mail->kept);
+    td_field_time(json, "since", mail->since);
+    td_field_text(json, "error", mail->kept > 0 ? mail->error : NULL);
 }

@@ -8,6 +8,7 @@
 #include "twindock/base/clock.h"
 #include "twindock/config/config.h"
 #include "twindock/dock/source.h"
+#include "twindock/platform/drive_power.h"
 #include "twindock/platform/mount.h"
 #include "twindock/run/notify.h"
 
@@ -114,7 +115,10 @@ static int prepare_engine(struct td_backup *backup, struct td_error *err) {
         .exclude = backup->exclude,
         .history = backup->history,
         .stop = backup->app->stop,
-        .progress = td_progress_new(STDERR_FILENO, backup->request->nightly), /* cron mails what it reads there */
+        .progress = backup->progress,
+        .is_there = td_backup_is_there,
+        .on_loss = td_backup_tell_loss,
+        .ctx = backup,
     };
     engine->side[TD_SOURCE] = (struct td_engine_side){.root = backup->source, .store = -1, .alive = true};
     if (strcmp(collection->target, ".") == 0)
@@ -190,7 +194,7 @@ static int come_to_verdict(struct td_backup *backup, struct td_error *err) {
     unsigned all = TD_SIDE_BIT(TD_SOURCE) | TD_SIDE_BIT(TD_A) | TD_SIDE_BIT(TD_B);
     if (backup->run.verdict != TD_OK)
         return refuse(backup, backup->run.verdict, NULL);
-    backup->source = td_source_open(backup->collection, &backup->docking.seen, &why, err);
+    backup->source = td_backup_source(backup, &why, err);
     if (backup->source == -ENOENT)
         return refuse(backup, TD_SOURCE_MISSING, td_buf_text(&why));
     if (backup->source < 0)
@@ -306,10 +310,15 @@ static int note_space(struct td_backup *backup, struct td_error *err) {
 static void close_members(struct td_backup *backup) {
     for (int side = TD_A; side <= TD_B; side++) {
         struct td_error error = {0};
-        if (td_docking_unmount(&backup->docking, (enum td_side)side, &error) == 0)
+        bool written = backup->docking.mounted[side].root >= 0;
+        int rc = td_docking_unmount(&backup->docking, (enum td_side)side, &error);
+        bool stuck = rc != 0;
+        if (rc == 0 && written)
+            rc = td_drive_flush(&td_docking_slot(&backup->docking, (enum td_side)side)->disk, &error);
+        if (rc == 0)
             continue;
         td_engine_lose(&backup->engine, (enum td_side)side, error.text);
-        backup->stuck[side] = true;
+        backup->stuck[side] = stuck && td_docking_is_there(&backup->docking, (enum td_side)side);
         snprintf(backup->run.state[side], sizeof backup->run.state[side], "lost");
         backup->proven[side] = false;
     }
@@ -362,21 +371,21 @@ static int carry_out(struct td_backup *backup, struct td_error *err) {
     note_space(backup, NULL);
     td_progress_clear(backup->engine.progress);
     close_members(backup);
+    backup->closed = true;
     name_result(backup, rc);
     if (rc == 0)
         td_backup_explain_loss(backup);
     record_members(backup, NULL);
+    td_backup_eject(backup);
     return rc == -ECANCELED ? 0 : rc;
 }
 
 /* --- the whole ------------------------------------------------------------------------------------------------ */
 
 static void tear_down(struct td_backup *backup) {
-    if (backup->engine_ready) {
-        struct td_progress *progress = backup->engine.progress;
+    if (backup->engine_ready)
         td_engine_free(&backup->engine);
-        td_progress_free(progress);
-    }
+    td_progress_free(backup->progress);
     td_docking_close(&backup->docking);
     td_exclude_free(backup->exclude);
     if (backup->source >= 0)
@@ -389,9 +398,11 @@ static void tear_down(struct td_backup *backup) {
 static int back_up(struct td_backup *backup, struct td_error *err) {
     struct td_run *run = &backup->run;
     run->started = td_wall_seconds();
+    backup->progress = td_progress_new(STDERR_FILENO, backup->request->nightly); /* cron mails what it reads there */
     int rc = start_record(backup, err);
     if (rc != 0)
         return rc;
+    td_progress_name(backup->progress, run->collection, run->dock);
     if (backup->collection == NULL && run->verdict == TD_OK) {
         rc = td_fail_text(err, EINVAL, "%s: collection %s is enrolled but has no section [collection %s]; add it",
                           backup->app->config->file, run->collection, run->collection);

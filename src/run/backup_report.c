@@ -1,6 +1,8 @@
 /* What is said of a backup at its end. */
+#include "twindock/base/cleanup.h"
 #include "twindock/base/clock.h"
 #include "twindock/base/escape.h"
+#include "twindock/report/text.h"
 #include "twindock/run/backup.h"
 #include "twindock/run/notify.h"
 
@@ -31,22 +33,35 @@ static int count_lacking(void *ctx, const struct td_file *file) {
     return 0;
 }
 
-static void explain_one(struct td_backup *backup, enum td_side side, struct td_buf *text) {
+/* "Member B (WD-WCC4N0) in the destination slot " */
+static void name_member(const struct td_backup *backup, enum td_side side, struct td_buf *text) {
     const struct td_slot *slot = td_docking_slot(&backup->docking, side);
-    enum td_side other = side == TD_A ? TD_B : TD_A;
-    struct lacking lacking = {.side = side};
-    char size[TD_SIZE_MAX];
-    td_buf_printf(text, "%sMember %c", text->len > 0 ? " " : "", side == TD_A ? 'A' : 'B');
+    td_buf_printf(text, "Member %c", side == TD_A ? 'A' : 'B');
     if (slot->identity.serial[0] != '\0') {
         td_buf_puts(text, " (");
         td_escape_text(text, slot->identity.serial);
         td_buf_puts(text, ")");
     }
     td_buf_printf(text, " in the %s slot ", td_slot_names[backup->docking.judgement.slot_of[side - TD_A]]);
+}
+
+/* What happened to a member that was lost. */
+static const char *cause_of_loss(const struct td_backup *backup, enum td_side side) {
+    if (!td_docking_is_there(&backup->docking, side))
+        return "it was pulled out, or lost its power";
+    return backup->engine.side[side].reason[0] != '\0' ? backup->engine.side[side].reason : "it does not answer";
+}
+
+static void explain_one(struct td_backup *backup, enum td_side side, struct td_buf *text) {
+    enum td_side other = side == TD_A ? TD_B : TD_A;
+    struct lacking lacking = {.side = side};
+    char size[TD_SIZE_MAX];
+    td_text_next(text);
+    name_member(backup, side, text);
     td_ledger_files(backup->ledger, backup->pair->id, count_lacking, &lacking, NULL);
     td_format_size(size, lacking.bytes);
     if (!backup->engine.full[side])
-        td_buf_printf(text, "was lost: %s.", backup->engine.side[side].reason);
+        td_buf_printf(text, "was lost: %s.", cause_of_loss(backup, side));
     else if (lacking.files > 0)
         td_buf_printf(text, "is full: %" PRIu64 " of %" PRIu64 " files (%s) are not on it as they are now.",
                       lacking.files, lacking.all, size);
@@ -54,6 +69,25 @@ static void explain_one(struct td_backup *backup, enum td_side side, struct td_b
         td_buf_puts(text, "is full.");
     if (backup->proven[other] && backup->engine.counts.held == 0)
         td_buf_printf(text, " Member %c is complete.", other == TD_A ? 'A' : 'B');
+}
+
+bool td_backup_is_there(void *ctx, enum td_side side) {
+    const struct td_backup *backup = ctx;
+    return td_docking_is_there(&backup->docking, side);
+}
+
+void td_backup_tell_loss(void *ctx, enum td_side side) {
+    struct td_backup *backup = ctx;
+    enum td_side other = side == TD_A ? TD_B : TD_A;
+    TD_AUTOBUF struct td_buf text = {0};
+    name_member(backup, side, &text);
+    if (backup->engine.full[side])
+        td_buf_puts(&text, "is full.");
+    else
+        td_buf_printf(&text, "is lost: %s.", cause_of_loss(backup, side));
+    if (!backup->closed && backup->engine.side[other].alive && td_docking_is_there(&backup->docking, other))
+        td_buf_printf(&text, " The run goes on with member %c; leave that one in.", other == TD_A ? 'A' : 'B');
+    td_progress_say(backup->progress, text.data);
 }
 
 void td_backup_explain_loss(struct td_backup *backup) {
@@ -85,17 +119,6 @@ void td_backup_out_of_time(struct td_backup *backup) {
     td_backup_reason(&backup->run, text.data);
 }
 
-static const char *safe_sentence(const struct td_backup *backup) {
-    bool a = td_docking_slot(&backup->docking, TD_A) != NULL, b = td_docking_slot(&backup->docking, TD_B) != NULL;
-    if (backup->run.result == TD_RESULT_REFUSED || backup->dry_run)
-        return NULL;
-    if (backup->stuck[TD_A] || backup->stuck[TD_B])
-        return "Switch the dock off before you take a disk out: one of them did not come to an end.";
-    a = a || td_docking_hides(&backup->docking, TD_A);
-    b = b || td_docking_hides(&backup->docking, TD_B);
-    return a && b ? "Both disks are safe to remove." : "The disk is safe to remove.";
-}
-
 /* --dry-run: the plan, and after it what stands in its way. */
 static int report_plan(struct td_backup *backup, struct td_buf *out, struct td_error *err) {
     struct td_run *run = &backup->run;
@@ -108,14 +131,16 @@ static int report_plan(struct td_backup *backup, struct td_buf *out, struct td_e
 
 int td_backup_report(struct td_backup *backup, struct td_buf *out, struct td_error *err) {
     struct td_run *run = &backup->run;
+    TD_AUTOBUF struct td_buf safe = {0};
     if (run->exit != TD_EXIT_OK && run->reason == NULL)
         run->reason = td_notify_sentence(backup->ledger, run);
     if (backup->dry_run)
         return report_plan(backup, out, err);
+    td_notify_event(backup->ledger, run, &backup->docking.seen);
     if (run->id != 0) {
         int rc = td_ledger_run_end(backup->ledger, run, err);
         if (rc != 0)
             return rc;
     }
-    return td_notify_print(backup->app, backup->ledger, run, safe_sentence(backup), out, err);
+    return td_notify_print(backup->app, backup->ledger, run, td_backup_safe(backup, &safe), out, err);
 }

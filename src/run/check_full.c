@@ -202,6 +202,7 @@ static int compare(struct checking *checking, bool every_block, struct td_error 
     }
     set_states(checking);
     run->ended = td_wall_seconds();
+    td_notify_event(checking->ledger, run, &checking->docking->seen);
     return td_ledger_run_end(checking->ledger, run, err);
 }
 

@@ -9,12 +9,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define FREE_WITHIN_MS 10000 /* a disk that is not free by then is held by somebody else */
@@ -181,6 +183,22 @@ const char *td_docking_first_state(const struct td_docking *docking, enum td_sid
     if (td_docking_hides(docking, side))
         return "unseen";
     return docking->judgement.slot_of[side - TD_A] < 0 ? "absent" : "untouched";
+}
+
+bool td_docking_is_there(const struct td_docking *docking, enum td_side side) {
+    const struct td_slot *slot = td_docking_slot(docking, side);
+    struct td_blockdev now;
+    return slot != NULL && td_blockdev_from_number(slot->fs.device.number, &now, NULL) == 0 &&
+           now.diskseq == slot->fs.device.diskseq && now.size == slot->fs.device.size;
+}
+
+void td_docking_list_disks(const struct td_docking *docking, struct td_buf *out) {
+    for (int side = TD_A; side <= TD_B; side++) {
+        const struct td_slot *slot = td_docking_slot(docking, (enum td_side)side);
+        if (slot != NULL)
+            td_buf_printf(out, "%s%c %u:%u/%" PRIu64, out->len > 0 ? " " : "", side == TD_A ? 'A' : 'B',
+                          major(slot->fs.device.number), minor(slot->fs.device.number), slot->fs.device.diskseq);
+    }
 }
 
 bool td_docking_dirty(const struct td_slot *slot) {

@@ -8,6 +8,7 @@
 
 #define COMMIT_EVERY_NS 2000000000LL
 #define NOTE_EVERY_NS 5000000000LL
+#define WATCH_EVERY_NS 1000000000LL
 
 /* A machine that nobody uses would go to sleep in the middle of a run. systemd's logind is asked through its own tool
  * to let it not, for as long as `cat` has an input; where there is none, nothing is lost. */
@@ -72,11 +73,31 @@ static void note_progress(struct td_engine *engine, int64_t now) {
     td_ledger_run_progress(engine->ledger, engine->run, engine->phase, engine->shown.done, engine->shown.all, &ignored);
 }
 
+static void tell_loss(struct td_engine *engine, enum td_side side) {
+    if (engine->loss_told[side])
+        return;
+    engine->loss_told[side] = true;
+    if (engine->on_loss != NULL)
+        engine->on_loss(engine->ctx, side);
+}
+
+/* A disk that was pulled is told at once, also while there is nothing to read from it; it is taken out of the run by
+ * what then fails on it. */
+static void watch_disks(struct td_engine *engine, int64_t now) {
+    if (engine->is_there == NULL || now - engine->last_watch_ns < WATCH_EVERY_NS)
+        return;
+    engine->last_watch_ns = now;
+    for (int side = TD_A; side <= TD_B; side++)
+        if (engine->side[side].alive && !engine->is_there(engine->ctx, (enum td_side)side))
+            tell_loss(engine, (enum td_side)side);
+}
+
 int td_engine_tick(struct td_engine *engine, bool force, struct td_error *err) {
     int64_t now = td_boot_ns();
     engine->shown.phase = engine->phase;
     int rc = 0;
     note_progress(engine, now);
+    watch_disks(engine, now);
     if (engine->in_transaction && (force || now - engine->last_commit_ns > COMMIT_EVERY_NS)) {
         rc = td_ledger_commit(engine->ledger, err);
         engine->in_transaction = false;
@@ -136,4 +157,5 @@ void td_engine_lose(struct td_engine *engine, enum td_side side, const char *rea
     lost->alive = false;
     snprintf(lost->reason, sizeof lost->reason, "%s", reason);
     engine->exit = td_exit_worse(engine->exit, TD_EXIT_MEMBER_LOST);
+    tell_loss(engine, side);
 }

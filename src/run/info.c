@@ -4,7 +4,9 @@
 #include "twindock/base/clock.h"
 #include "twindock/base/escape.h"
 #include "twindock/config/config.h"
-#include "twindock/ledger/ledger.h"
+#include "twindock/ledger/mails.h"
+#include "twindock/platform/blockdev.h"
+#include "twindock/platform/mount.h"
 #include "twindock/run/commands.h"
 #include "twindock/run/notify.h"
 
@@ -12,8 +14,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #define DAY 86400
+#define NAMED 3 /* overdue pairs in a subject, by their names */
+#define SURE_AFTER_S 10 /* a pace taken over less says nothing */
 
 struct rows {
     const struct td_app *app;
@@ -22,6 +27,39 @@ struct rows {
     int64_t now;
 };
 
+/* From the pace of this phase so far. */
+static int64_t time_left(const struct rows *rows, const struct td_info_fact *fact) {
+    int64_t took = rows->now - fact->phase_since;
+    if (!fact->running || fact->phase_since == 0 || took < SURE_AFTER_S || fact->done == 0 || fact->done >= fact->all)
+        return 0;
+    return (int64_t)((double)(fact->all - fact->done) / (double)fact->done * (double)took) + 1;
+}
+
+/* Is this still the medium that the run had, and does nobody use it now? Asks the kernel, not the disk. */
+static bool still_there(unsigned major_number, unsigned minor_number, uint64_t sequence) {
+    struct td_blockdev now;
+    dev_t number = makedev(major_number, minor_number);
+    return td_blockdev_from_number(number, &now, NULL) == 0 && now.diskseq != 0 && now.diskseq == sequence &&
+           !td_mount_in_use(number);
+}
+
+/* What the run said holds as long as its disks are where they were. */
+static void describe_safety(const struct td_info_fact *fact, struct td_info_row *row) {
+    unsigned major_number, minor_number;
+    unsigned long long sequence;
+    char letter;
+    int all = 0, there = 0, used = 0;
+    for (const char *at = fact->disks;
+         fact->safe[0] != '\0' &&
+         sscanf(at, " %c %u:%u/%llu%n", &letter, &major_number, &minor_number, &sequence, &used) == 4;
+         at += used) {
+        all++;
+        there += still_there(major_number, minor_number, sequence);
+    }
+    if (there > 0)
+        row->safe = strdup(there == all ? fact->safe : "The disk that is still in the dock is safe to remove.");
+}
+
 static void describe_state(const struct rows *rows, const struct td_info_fact *fact, struct td_info_state *state) {
     const struct td_collection_config *collection = td_config_collection(rows->app->config, fact->pair.collection);
     struct td_collection_config defaults;
@@ -29,7 +67,7 @@ static void describe_state(const struct rows *rows, const struct td_info_fact *f
         td_config_collection_defaults(&defaults);
         collection = &defaults;
     }
-    int64_t age = rows->now - fact->last_backup;
+    int64_t age = rows->now - (fact->last_backup != 0 ? fact->last_backup : fact->enrolled);
     *state = (struct td_info_state){
         .running = fact->running,
         .interrupted = fact->interrupted,
@@ -37,12 +75,13 @@ static void describe_state(const struct rows *rows, const struct td_info_fact *f
         .phase = fact->phase,
         .done = fact->done,
         .all = fact->all,
+        .left = time_left(rows, fact),
         .last_failed = fact->last.id != 0 && fact->last.exit != TD_EXIT_OK,
         .last_exit = fact->last.exit,
         .verdict = fact->last.verdict,
         .last_end = fact->interrupted ? 0 : fact->last.ended, /* when it was cut off is not known */
         .last_reason = fact->last.reason,
-        .overdue = fact->last_backup != 0 && age > collection->overdue,
+        .overdue = age > collection->overdue,
         .overdue_days = age / DAY,
         .unproven = fact->files > 0 && rows->now - fact->oldest_proof > collection->prove_within,
     };
@@ -67,6 +106,7 @@ static int add_row(void *ctx, const struct td_info_fact *fact) {
     memcpy(row->members, fact->pair.members, sizeof row->members);
     describe_state(rows, fact, &state);
     row->overdue = state.overdue;
+    describe_safety(fact, row);
     td_info_flag(row, &state);
     return 0;
 }
@@ -77,8 +117,10 @@ static int gather(const struct td_app *app, struct td_ledger *ledger, struct row
 }
 
 static void release(struct rows *rows) {
-    for (size_t i = 0; i < rows->count; i++)
+    for (size_t i = 0; i < rows->count; i++) {
         free(rows->list[i].reason);
+        free(rows->list[i].safe);
+    }
     free(rows->list);
 }
 
@@ -91,15 +133,34 @@ int td_info_text(const struct td_app *app, struct td_ledger *ledger, struct td_b
     return rc;
 }
 
-int td_info_overdue(const struct td_app *app, struct td_ledger *ledger, struct td_buf *out, struct td_error *err) {
+static int64_t days_since(const struct rows *rows, int64_t when) {
+    return (rows->now - when) / DAY;
+}
+
+int td_info_overdue(const struct td_app *app, struct td_ledger *ledger, struct td_buf *out, struct td_buf *names,
+                    struct td_error *err) {
     struct rows rows;
+    size_t late = 0, named = 0;
     int rc = gather(app, ledger, &rows, err);
+    for (size_t i = 0; rc == 0 && i < rows.count; i++)
+        late += rows.list[i].overdue && rows.list[i].flag != '*';
     for (size_t i = 0; rc == 0 && i < rows.count; i++) {
         const struct td_info_row *row = &rows.list[i];
-        if (row->overdue)
-            td_buf_printf(out, "%s was last backed up %lld days ago; dock it tonight.\n", row->collection,
-                          (long long)((rows.now - row->last_backup) / DAY));
+        if (!row->overdue || row->flag == '*')
+            continue;
+        if (row->last_backup == 0)
+            td_buf_printf(out, "%s was never backed up; dock it tonight.\n", row->collection);
+        else
+            td_buf_printf(out, "%s was last proven %lld days ago; dock it tonight.\n", row->collection,
+                          (long long)days_since(&rows, row->last_backup));
+        if (late <= NAMED)
+            td_buf_printf(names, "%s%s", named == 0 ? "" : named + 1 == late ? " and " : ", ", row->collection);
+        named++;
     }
+    if (late > NAMED)
+        td_buf_printf(names, "%zu pairs", late);
+    if (late > 0)
+        td_buf_puts(names, late == 1 ? " is" : " are");
     release(&rows);
     return rc;
 }
@@ -107,17 +168,25 @@ int td_info_overdue(const struct td_app *app, struct td_ledger *ledger, struct t
 int td_command_info(const struct td_app *app, struct td_buf *out, struct td_error *err) {
     struct td_ledger *ledger = NULL;
     struct rows rows = {0};
+    struct td_info_mail mail = {0};
+    TD_AUTOBUF struct td_buf error = {0};
     int rc = td_ledger_open_reader(app->config->ledger, &ledger, err);
-    if (rc == 0)
+    if (rc == 0) {
         rc = gather(app, ledger, &rows, err);
-    else if (rc == -ENOENT) /* nothing was ever enrolled */
+        if (rc == 0)
+            rc = td_ledger_mail_kept(ledger, &mail.kept, &mail.since, &error, err);
+        mail.error = td_buf_text(&error);
+    } else if (rc == -ENOENT) { /* nothing was ever enrolled */
         rc = 0;
+    }
     if (rc == 0 && app->json) {
         struct td_json *json = td_info_json(rows.list, rows.count);
+        td_info_json_mail(&mail, json);
         td_json_print(json, out);
         td_json_free(json);
     } else if (rc == 0) {
         td_info_print(rows.list, rows.count, out);
+        td_info_print_mail(&mail, out);
     }
     release(&rows);
     td_ledger_close(ledger);

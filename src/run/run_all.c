@@ -19,14 +19,6 @@ static bool concerns(const struct td_run_request *request, const struct td_dock_
     return request->device == NULL || td_dock_has_node(dock, request->device);
 }
 
-static int mail_overdue(const struct td_app *app, struct td_ledger *ledger) {
-    TD_AUTOBUF struct td_buf body = {0};
-    struct td_error err = {0};
-    if (td_info_overdue(app, ledger, &body, &err) != 0 || body.len == 0)
-        return 0;
-    return td_notify_send(app, ledger, "a backup is overdue", body.data, &err);
-}
-
 static int check_names(const struct td_app *app, const struct td_run_request *request, struct td_error *err) {
     for (size_t i = 0; i < request->collection_count; i++)
         if (td_config_collection(app->config, request->collections[i]) == NULL) {
@@ -74,15 +66,18 @@ static int run_docks(const struct td_app *app, const struct td_run_request *requ
 }
 
 /* Mailing may be slow: by now the docks are free, and what was said has been given out. */
-static void mail_about(const struct td_app *app, struct td_ledger *ledger, struct td_run *runs, size_t count,
-                       struct td_buf *out) {
+static void mail_about(const struct td_app *app, const struct td_run_request *request, struct td_ledger *ledger,
+                       struct td_run *runs, size_t count, bool overdue, struct td_buf *out) {
     if (app->flush != NULL)
         app->flush(out);
     for (size_t i = 0; i < count; i++) {
-        if (runs[i].id != 0)
-            td_notify_mail(app, ledger, &runs[i]);
+        td_notify_mail(app, ledger, &runs[i], request->device != NULL);
         free(runs[i].reason);
     }
+    if (overdue)
+        td_notify_overdue(app, ledger);
+    if (!request->dry_run)
+        td_notify_deliver(app, ledger);
 }
 
 int td_command_run(const struct td_app *app, const struct td_run_request *request, struct td_buf *out,
@@ -113,9 +108,7 @@ int td_command_run(const struct td_app *app, const struct td_run_request *reques
         rc = td_notify_nothing_docked(app, ledger, "run",
                                       request->collection_count > 0 ? request->collections[0] : NULL, out, err);
     if (runs != NULL && ledger != NULL)
-        mail_about(app, ledger, runs, ran, out);
-    if (rc >= 0 && request->nightly)
-        mail_overdue(app, ledger);
+        mail_about(app, request, ledger, runs, ran, rc >= 0 && request->nightly, out);
     free(runs);
     td_ledger_close(ledger);
     return rc;

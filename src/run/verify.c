@@ -157,7 +157,11 @@ static const char *safe_sentence(struct verifying *verifying) {
         if (td_docking_unmount(&verifying->docking, (enum td_side)side, NULL) != 0)
             return NULL;
     }
-    return both ? "Both disks are safe to remove." : "The disk is safe to remove.";
+    const char *safe = both ? "Both disks are safe to remove." : "The disk is safe to remove.";
+    TD_AUTOBUF struct td_buf disks = {0};
+    td_docking_list_disks(&verifying->docking, &disks);
+    td_ledger_run_safe(verifying->ledger, verifying->run.id, safe, td_buf_text(&disks), NULL);
+    return safe;
 }
 
 static int verify_docked(struct verifying *verifying, struct td_buf *out) {
@@ -184,6 +188,7 @@ static int verify_docked(struct verifying *verifying, struct td_buf *out) {
     verifying->run.ended = td_wall_seconds();
     if (verifying->run.exit != TD_EXIT_OK && verifying->run.reason == NULL)
         verifying->run.reason = td_notify_sentence(verifying->ledger, &verifying->run);
+    td_notify_event(verifying->ledger, &verifying->run, &verifying->docking.seen);
     rc = td_ledger_run_end(verifying->ledger, &verifying->run, verifying->err);
     if (rc == 0)
         rc = td_notify_print(verifying->app, verifying->ledger, &verifying->run, safe_sentence(verifying), out,
@@ -231,7 +236,8 @@ int td_command_verify(const struct td_app *app, const char *collection, struct t
         if (found && rc >= 0) { /* mailing may be slow: the dock is free by now, and the words are out */
             if (app->flush != NULL)
                 app->flush(out);
-            td_notify_mail(app, ledger, &run);
+            td_notify_mail(app, ledger, &run, false);
+            td_notify_deliver(app, ledger);
         }
         free(run.reason);
     }

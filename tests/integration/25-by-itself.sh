@@ -135,7 +135,7 @@ equal "refused: delivered, says the ledger" '' "$(last_mail error)"
 equal "refused: the ledger has the subject" "$(header Subject | sed 's/^Subject: //')" "$(last_mail subject)"
 no_mails
 td_is 2 "refused: nightly" run --nightly
-equal "refused: nightly mails, once" 1 "$(mails)"
+equal "refused: nightly finds the same, and mails nothing new" 0 "$(mails)"
 no_mails
 
 # A label that would like to write headers and to move the cursor.
@@ -201,9 +201,11 @@ sqlite3 "$T/ledger/twindock.db" 'UPDATE run SET started = started - 30 * 86400, 
 td_is 0 "overdue, nothing docked: nightly" run --nightly
 equal "overdue: one mail" 1 "$(mails)"
 matches "overdue: its subject" 'overdue' "$(header Subject)"
-check "overdue: names the pair and the days" grep -q 'M was last backed up 30 days ago' <(body)
+check "overdue: names the pair and the days" grep -q 'M was last proven 30 days ago' <(body)
 check "overdue: has the table" grep -q 'Last Backup' <(body)
 no_mails
+td_is 0 "overdue: nightly again" run --nightly
+equal "overdue: no second mail on the same day" 0 "$(mails)"
 td_is 2 "overdue, nothing docked: run by hand" run
 equal "overdue: run by hand mails nothing" 0 "$(mails)"
 td info

@@ -133,7 +133,7 @@ static void expect_collection_defaults(const struct td_collection_config *c) {
     assert_null(c->exclude);
     assert_int_equal(c->excludes, 0);
     assert_true(c->one_filesystem);
-    assert_int_equal(c->source_wait, 0);
+    assert_int_equal(c->source_wait, -1);
     assert_int_equal(c->overdue, 21 * 86400);
     assert_int_equal(c->prove_within, 30 * 86400);
     assert_int_equal(c->prove_every, 4);

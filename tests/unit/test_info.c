@@ -138,6 +138,45 @@ static void test_no_rows(void **state) {
         "COLLECTION`; two that hold a backup already are taken up\nwith `twindock enroll COLLECTION`.\n");
 }
 
+static void test_what_may_be_taken_out(void **state) {
+    (void)state;
+    struct td_info_row rows[2] = {make_row("M", "18e61a61-6502-6510-8086-0065d1917f97", TUE_SEP_2, 0, 0),
+                                  make_row("S", "0cfdeff4-6502-6510-8086-145408f4e658", WED_SEP_3, 0, 0)};
+    char safe[] = "Both disks are safe to remove.", reason[] = "Wed Sep 10 18:00:04: rot found";
+    rows[0].safe = rows[1].safe = safe;
+    rows[1].flag = '!';
+    rows[1].reason = reason;
+    assert_printed(rows, 2,
+                   "   Last Backup                  Used Free UUID\n"
+                   "M  Tue Sep  2 20:00:04 PDT 2014    0    0 18e61a61-6502-6510-8086-0065d1917f97\n"
+                   "S !Wed Sep  3 20:00:05 PDT 2014    0    0 0cfdeff4-6502-6510-8086-145408f4e658\n"
+                   "\n"
+                   "M  Both disks are safe to remove.\n"
+                   "S  Wed Sep 10 18:00:04: rot found. Both disks are safe to remove.\n");
+}
+
+static void test_mails_that_nobody_got(void **state) {
+    (void)state;
+    TD_AUTOBUF struct td_buf out = {0};
+    struct td_info_mail mail = {0};
+    td_info_print_mail(&mail, &out);
+    assert_string_equal(td_buf_text(&out), "");
+    mail = (struct td_info_mail){1, WED_SEP_10, "sendmail ended with 75: no\nqueue"};
+    td_info_print_mail(&mail, &out);
+    assert_string_equal(td_buf_text(&out),
+                        "\nMail: 1 mail could not be sent since Wed Sep 10 18:00:04: sendmail ended with 75: no\\x0aqueue."
+                        " The next run tries again; `twindock mail-test` tells whether mail works.\n");
+    struct td_json *json = td_info_json(NULL, 0);
+    td_info_json_mail(&mail, json);
+    td_buf_clear(&out);
+    td_json_print(json, &out);
+    td_json_free(json);
+    assert_non_null(strstr(td_buf_text(&out), "\"mail\": {\n"
+                                              "    \"kept\": 1,\n"
+                                              "    \"since\": \"2014-09-11T01:00:04Z\",\n"
+                                              "    \"error\": \"sendmail ended with 75: no\\nqueue\"\n"));
+}
+
 /* --- flags ------------------------------------------------------------------------------------------- */
 
 struct flag_case {
@@ -200,10 +239,10 @@ static const struct flag_case flag_cases[] = {
     {{.never = true, .overdue = true, .overdue_days = 16000, .unproven = true},
      '?',
      "never backed up; dock it tonight"},
-    {{.mail_error = "sendmail ended with 75"}, '?', "The last mail could not be sent: sendmail ended with 75"},
-    {{.overdue = true, .overdue_days = 23, .mail_error = "no\nsuch"},
-     '?',
-     "last backed up 23 days ago; dock it tonight. The last mail could not be sent: no\\x0asuch"},
+    {{.running = true, .phase = "proving", .done = 439, .all = 1000, .left = 7500},
+     '*',
+     "running: proving, 43 % done, about 2 h 5 min left"},
+    {{.running = true, .phase = "waiting for the source"}, '*', "running: waiting for the source"},
 };
 
 static void test_flags(void **state) {
@@ -247,6 +286,8 @@ static void test_json(void **state) {
     char reason[] = "never backed up; dock it tonight";
     rows[1].reason = reason;
     rows[0].members[0].last_proven = WED_SEP_3;
+    char safe[] = "Both disks are safe to remove.";
+    rows[0].safe = safe;
     snprintf(rows[0].members[0].identity.serial, sizeof rows[0].members[0].identity.serial, "WD-WCC4N0");
     struct td_json *json = td_info_json(rows, 2);
     TD_AUTOBUF struct td_buf out = {0};
@@ -272,7 +313,8 @@ static void test_json(void **state) {
                                            "          \"last_proven\": null\n"
                                            "        }\n"
                                            "      },\n"
-                                           "      \"overdue\": true\n"
+                                           "      \"overdue\": true,\n"
+                                           "      \"safe\": null\n"
                                            "    },\n"
                                            "    {\n"
                                            "      \"collection\": \"M\",\n"
@@ -292,7 +334,8 @@ static void test_json(void **state) {
                                            "          \"last_proven\": null\n"
                                            "        }\n"
                                            "      },\n"
-                                           "      \"overdue\": false\n"
+                                           "      \"overdue\": false,\n"
+                                           "      \"safe\": \"Both disks are safe to remove.\"\n"
                                            "    }\n"
                                            "  ]\n"
                                            "}\n");
@@ -315,6 +358,8 @@ int main(void) {
         cmocka_unit_test_setup(test_longer_zone_widens_the_column, pacific),
         cmocka_unit_test_setup(test_oldest_first_then_by_name, pacific),
         cmocka_unit_test(test_no_rows),
+        cmocka_unit_test_setup(test_what_may_be_taken_out, pacific),
+        cmocka_unit_test_setup(test_mails_that_nobody_got, pacific),
         cmocka_unit_test_setup(test_flags, pacific),
         cmocka_unit_test_setup(test_reasons_are_one_escaped_line, pacific),
         cmocka_unit_test_setup(test_json, pacific),

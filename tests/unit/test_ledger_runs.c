@@ -1,4 +1,4 @@
-/* ledger/ledger.h: runs, those that were cut off, incidents, mails, and the facts that --info is made from. */
+/* ledger/ledger.h: runs, those that were cut off, incidents, and the facts that --info is made from. */
 #include "twindock/base/buf.h"
 #include "twindock/base/cleanup.h"
 #include "twindock/ledger/ledger.h"
@@ -211,7 +211,7 @@ static void test_a_run_that_was_cut_off(void **state) {
     assert_int_equal(seen.fact.last.id, next.id);
 }
 
-/* --- incidents and mails ----------------------------------------------------------------------------- */
+/* --- incidents ---------------------------------------------------------------------------------------- */
 
 static int collect(void *ctx, const struct td_incident *incident) {
     struct td_buf *out = ctx;
@@ -248,15 +248,6 @@ static void test_incidents(void **state) {
     int seen = 0;
     assert_int_equal(td_ledger_incidents(ledger, run.id, stop, &seen, NULL), -ECANCELED);
     assert_int_equal(seen, 1);
-}
-
-static void test_mail(void **state) {
-    (void)state;
-    struct td_run run = begin("run", 1000);
-    assert_int_equal(td_ledger_mail(ledger, run.id, "M: swapped", NULL, NULL), 0);
-    assert_int_equal(td_ledger_mail(ledger, run.id, "M: swapped", "sendmail: exit 75", NULL), 0);
-    assert_int_equal(td_ledger_mail(ledger, 0, "overdue", NULL, NULL), 0); /* about no run */
-    assert_int_equal(td_ledger_mail(ledger, 4711, "x", NULL, NULL), -ENOENT);
 }
 
 /* --- the facts of --info ----------------------------------------------------------------------------- */
@@ -473,7 +464,6 @@ int main(void) {
         TEST(test_progress),
         TEST(test_a_run_that_was_cut_off),
         TEST(test_incidents),
-        TEST(test_mail),
         TEST(test_last_backup),
         TEST(test_numbers_go_on_from_what_the_cards_say),
         TEST(test_runs_expire_with_good_clocks),

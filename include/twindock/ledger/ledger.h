@@ -77,17 +77,24 @@ int td_ledger_incident(struct td_ledger *ledger, int64_t run, const struct td_in
 /* The incidents of a run in path order. */
 int td_ledger_incidents(struct td_ledger *ledger, int64_t run,
                         int (*each)(void *ctx, const struct td_incident *incident), void *ctx, struct td_error *err);
-/* A mail about a run: NULL error means delivered to the mailer. */
-int td_ledger_mail(struct td_ledger *ledger, int64_t run, const char *subject, const char *error, struct td_error *err);
+/* What was found, as a hash that is equal when the same is found again; "": all is well. See ledger/mails.h. */
+int td_ledger_run_event(struct td_ledger *ledger, int64_t run, const char *event, struct td_error *err);
+/* What was said of taking the disks out, and of which disks ("A 8:16/12 B 8:32/13": device numbers, disk sequence). */
+int td_ledger_run_safe(struct td_ledger *ledger, int64_t run, const char *safe, const char *disks,
+                       struct td_error *err);
 
 /* --- the table of --info ------------------------------------------------------------------------------ */
 struct td_info_fact {
     struct td_pair pair;
     int64_t last_backup; /* start of the last run that counts as a backup, 0: never */
+    int64_t enrolled;    /* wall seconds */
     uint64_t used, free; /* bytes; 0, 0: unknown */
     bool running;        /* a living process is at it */
     char phase[32];
     uint64_t done, all;
+    int64_t phase_since;  /* wall seconds */
+    char safe[256];       /* what the newest run, ended in this boot, said of taking the disks out; "" */
+    char disks[128];      /* and of which, as td_ledger_run_safe was told */
     bool interrupted;     /* the last run never ended and its process is gone */
     struct td_run last;   /* the last run that ended; id 0: none. Texts valid during the call */
     int64_t oldest_proof; /* of any copy in the ledger, 0: some copy was never proven */

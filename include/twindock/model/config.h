@@ -32,7 +32,7 @@ struct td_collection_config {
     char **exclude;     /* patterns in the file's order */
     size_t excludes;
     bool one_filesystem;
-    int64_t source_wait;  /* seconds */
+    int64_t source_wait;  /* seconds; -1, the default: some minutes, and not at all when run by hand */
     int64_t overdue;      /* seconds; default 21d */
     int64_t prove_within; /* seconds; default 30d */
     int64_t keep_history; /* seconds; default 90d */

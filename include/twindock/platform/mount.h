@@ -42,6 +42,9 @@ int td_mount_checkpoint(int root, struct td_error *err);
  * (-EOPNOTSUPP before Linux 5.8). Also for O_PATH descriptors. */
 int td_mount_is_root(int dirfd);
 
+/* Is a filesystem on this device in this process's mount tree (proc(5), mountinfo)? Asks no disk. */
+bool td_mount_in_use(dev_t number);
+
 /* Bytes in all and bytes available to root on the filesystem of fd. */
 int td_mount_space(int fd, uint64_t *total, uint64_t *available, struct td_error *err);
 

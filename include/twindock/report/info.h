@@ -19,6 +19,7 @@ struct td_info_row {
     bool sized;          /* used and free are known (else the columns show "-") */
     char flag;           /* ' ', '!', '*', '?' */
     char *reason;        /* one sentence, already escaped for people; NULL without a flag */
+    char *safe;           /* what the run that has ended said of taking its disks out, while they are there; or NULL */
     bool overdue;
     struct td_member members[2];
 };
@@ -28,6 +29,7 @@ struct td_info_state {
     bool running, interrupted, never;
     const char *phase;
     uint64_t done, all;
+    int64_t left;            /* seconds to go in this phase, 0: not known yet */
     bool last_failed;        /* the last run ended with an exit code other than 0 */
     int last_exit;           /* its exit code: says what failed when there is no last_reason */
     enum td_verdict verdict; /* of the last run */
@@ -36,7 +38,6 @@ struct td_info_state {
     bool overdue;            /* last_backup older than `overdue` */
     int64_t overdue_days;    /* since the last backup */
     bool unproven;           /* a copy was never proven, or longer ago than prove_within */
-    const char *mail_error;  /* the last mail could not be handed over */
 };
 /* '*' before '!' before '?' ; fills row->flag and row->reason (malloc'ed). Reasons read like the example in the
  * specification: "refused Wed Sep 10 18:00:04: swapped. Member B ...". */
@@ -46,5 +47,16 @@ void td_info_flag(struct td_info_row *row, const struct td_info_state *state);
  * empty line, a line for each flagged row. Sorts `rows`. With no rows: a sentence that says how to begin. */
 void td_info_print(struct td_info_row *rows, size_t count, struct td_buf *out);
 struct td_json *td_info_json(struct td_info_row *rows, size_t count);
+
+/* Mails that nobody has got: seen here, or nowhere. */
+struct td_info_mail {
+    uint64_t kept;
+    int64_t since; /* wall seconds, of the oldest */
+    const char *error;
+};
+/* A line after an empty one; nothing when all mails were handed over. */
+void td_info_print_mail(const struct td_info_mail *mail, struct td_buf *out);
+/* The member "mail" of the object that td_info_json() made. */
+void td_info_json_mail(const struct td_info_mail *mail, struct td_json *object);
 
 #endif

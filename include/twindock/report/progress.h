@@ -1,4 +1,4 @@
-/* Progress: redrawn in place on a terminal, one line a minute otherwise. */
+/* Progress: redrawn in place on a terminal; one line a minute otherwise, in the journal with structured fields. */
 #ifndef TWINDOCK_REPORT_PROGRESS_H
 #define TWINDOCK_REPORT_PROGRESS_H
 
@@ -19,10 +19,17 @@ struct td_progress_state {
 
 struct td_progress; /* remembers when and what it printed, for the rate */
 
-/* `quiet`: print nothing at all. Writes to descriptor `fd` (stderr); terminal or not is found out here. */
+/* Writes to descriptor `fd` (stderr); what it is, a terminal, the journal or something else, is found out here.
+ * `quiet`: print nothing at all, except to the journal. */
 struct td_progress *td_progress_new(int fd, bool quiet);
+/* What it is about, for the journal's fields. */
+void td_progress_name(struct td_progress *progress, const char *collection, const char *dock);
+/* Send to this socket of the journal's (platform/journal.h) from now on; the descriptor belongs to `progress` then. */
+void td_progress_to_journal(struct td_progress *progress, int socket);
 /* Call as often as you like. `now` from td_boot_ns(). */
 void td_progress_show(struct td_progress *progress, const struct td_progress_state *state, int64_t now);
+/* Something that a person should know at once: a line of its own, escaped, a warning in the journal. */
+void td_progress_say(struct td_progress *progress, const char *text);
 /* Erase the line that is being redrawn, so that other text can be printed. */
 void td_progress_clear(struct td_progress *progress);
 void td_progress_free(struct td_progress *progress);

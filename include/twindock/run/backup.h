@@ -18,6 +18,7 @@ struct td_backup {
     struct td_run run;
     struct td_engine engine;
     bool engine_ready;
+    struct td_progress *progress;
     const struct td_pair *pair;
     const struct td_collection_config *collection;
     int source;
@@ -25,6 +26,9 @@ struct td_backup {
     char history[TD_HISTORY_NAME_MAX];
     int64_t generation;
     bool stuck[TD_SIDES];  /* could not be unmounted */
+    bool closed;           /* the members have been closed: they may be taken out, as far as they are not stuck */
+    char unstopped[TD_SIDES][256]; /* why a drive was not stopped, as it should have been */
+    bool switched_off;
     bool proven[TD_SIDES]; /* every copy on this member is proven in this cycle */
     struct td_buf plan;    /* --dry-run */
     bool dry_run;
@@ -47,6 +51,16 @@ int td_backup_begin(struct td_backup *backup, struct td_error *err);
 int td_backup_manifests(struct td_backup *backup, struct td_error *err);
 /* Manifest, RESTORE.txt, ledger copy, expiry; on every member still alive. */
 int td_backup_finish(struct td_backup *backup, struct td_error *err);
+/* The members are closed: stop their drives, as the dock's configuration says. */
+void td_backup_eject(struct td_backup *backup);
+/* May the disks be taken out? A sentence, also kept in the ledger; NULL when there is nothing to say. */
+const char *td_backup_safe(struct td_backup *backup, struct td_buf *text);
+/* Tell, while the run goes on, that a member is lost. `backup` is a struct td_backup. */
+void td_backup_tell_loss(void *backup, enum td_side side);
+bool td_backup_is_there(void *backup, enum td_side side);
+/* Wait for a source that is not there yet, as long as the configuration says; then its descriptor, -ENOENT with the
+ * reason in `why`, -ECANCELED, or another error. */
+int td_backup_source(struct td_backup *backup, struct td_buf *why, struct td_error *err);
 /* Why a member was lost or is full, and what to do, as the run's reason. */
 void td_backup_explain_loss(struct td_backup *backup);
 void td_backup_out_of_time(struct td_backup *backup);

@@ -5,6 +5,7 @@
 #ifndef TWINDOCK_RUN_DOCKING_H
 #define TWINDOCK_RUN_DOCKING_H
 
+#include "twindock/base/buf.h"
 #include "twindock/base/error.h"
 #include "twindock/dock/verdict.h"
 #include "twindock/ledger/ledger.h"
@@ -58,6 +59,10 @@ const struct td_slot *td_docking_slot(const struct td_docking *docking, enum td_
 bool td_docking_hides(const struct td_docking *docking, enum td_side side);
 /* A member's state when a run begins: "untouched", "absent", "unseen". */
 const char *td_docking_first_state(const struct td_docking *docking, enum td_side side);
+/* Is the disk that was seen there still in its slot: the same medium? Asks the kernel, not the disk. */
+bool td_docking_is_there(const struct td_docking *docking, enum td_side side);
+/* The members docked, as td_ledger_run_safe wants them: "A 8:17/12 B 8:33/13". */
+void td_docking_list_disks(const struct td_docking *docking, struct td_buf *out);
 
 /* A journal or a list of orphans was left by a power cut. `slot` may be NULL. */
 bool td_docking_dirty(const struct td_slot *slot);

@@ -52,6 +52,10 @@ struct td_engine {
     bool trust_ledger; /* verify: there is no source, the ledger stands for it */
     struct td_stop *stop;
     struct td_progress *progress; /* may be NULL */
+    /* Both may be NULL: is a member's disk still where it was; and, once for each: it is lost, tell whoever looks. */
+    bool (*is_there)(void *ctx, enum td_side side);
+    void (*on_loss)(void *ctx, enum td_side side);
+    void *ctx;
 
     /* Kept by the engine. */
     struct td_counts counts;
@@ -66,7 +70,8 @@ struct td_engine {
     struct td_inbox inbox;
     struct td_target *target[TD_SIDES];
     struct td_progress_state shown;
-    int64_t last_commit_ns, last_note_ns;
+    int64_t last_commit_ns, last_note_ns, last_watch_ns;
+    bool loss_told[TD_SIDES];
     bool in_transaction;
     pthread_mutex_t scan_lock;       /* walkers share the ledger's connection */
     const char *phase, *noted_phase; /* now, and as --info shows it */

@@ -4,9 +4,12 @@
 
 #include "twindock/base/buf.h"
 #include "twindock/base/error.h"
+#include "twindock/dock/observe.h"
 #include "twindock/ledger/ledger.h"
 #include "twindock/model/outcome.h"
 #include "twindock/run/commands.h"
+
+#include <stdbool.h>
 
 /* Print a finished run with its incidents, as text or JSON. `safe`: may be NULL. */
 int td_notify_print(const struct td_app *app, struct td_ledger *ledger, const struct td_run *run, const char *safe,
@@ -20,21 +23,33 @@ int td_notify_nothing_docked(const struct td_app *app, struct td_ledger *ledger,
 /* The run's sentence as text to keep as its reason; malloc'ed. */
 char *td_notify_sentence(struct td_ledger *ledger, const struct td_run *run);
 
-/* Mail about a run if the configuration wants one. A mailer that fails is recorded in the ledger and changes nothing.
+/* Record what the run has found, as a hash that is equal when the same is found again: verdict and sentence, disks
+ * (`seen` may be NULL), files. Call when its reason is known. */
+void td_notify_event(struct td_ledger *ledger, const struct td_run *run, const struct td_observation *seen);
+
+/*
+ * Write a mail about a finished run, if the configuration wants one and it would tell something: what a retry, a second
+ * event or the nightly run finds again has been told. Only when disks were put in anew (`inserted`) is the same
+ * told again, half a day after the last time. td_notify_deliver() hands it over.
  */
-void td_notify_mail(const struct td_app *app, struct td_ledger *ledger, const struct td_run *run);
+void td_notify_mail(const struct td_app *app, struct td_ledger *ledger, const struct td_run *run, bool inserted);
+
+/* Write one mail about all pairs that are overdue, if there was none for most of a day. */
+void td_notify_overdue(const struct td_app *app, struct td_ledger *ledger);
+
+/* Hand over what has been written, also by earlier runs whose mailer failed. Slow when the mailer is. A failure is
+ * recorded in the ledger, shown by --info, and changes nothing. */
+void td_notify_deliver(const struct td_app *app, struct td_ledger *ledger);
 
 /* How the last run of this pair ended: its exit code, 0 when there was none. */
 int td_notify_previous_exit(struct td_ledger *ledger, int64_t pair);
 
-/* Any other mail; 0 or a negative errno. */
-int td_notify_send(const struct td_app *app, struct td_ledger *ledger, const char *subject, const char *body,
-                   struct td_error *err);
-
 /* The rows of --info and their table. */
 int td_info_text(const struct td_app *app, struct td_ledger *ledger, struct td_buf *out, struct td_error *err);
 
-/* Names of collections overdue now, one sentence a line, for the nightly mail; "" when none is. */
-int td_info_overdue(const struct td_app *app, struct td_ledger *ledger, struct td_buf *out, struct td_error *err);
+/* What is overdue now and is not just being backed up: a sentence a line, and the names for a subject ("M", "M and S",
+ * "3 pairs"). Both "" when nothing is. */
+int td_info_overdue(const struct td_app *app, struct td_ledger *ledger, struct td_buf *out, struct td_buf *names,
+                    struct td_error *err);
 
 #endif

@@ -1,0 +1,1 @@
+UPDATE run SET event = ?2 WHERE id = ?1
