@@ -97,6 +97,11 @@ static int do_accept(const struct td_app *app, const struct td_cli *cli, struct 
     return td_command_accept(app, cli->arguments[0], &cli->arguments[1], cli->argument_count - 1, out, err);
 }
 
+static int do_watch(const struct td_app *app, const struct td_cli *cli, struct td_buf *out, struct td_error *err) {
+    (void)cli;
+    return td_command_watch(app, out, err);
+}
+
 static int do_mail_test(const struct td_app *app, const struct td_cli *cli, struct td_buf *out, struct td_error *err) {
     (void)cli;
     return td_command_mail_test(app, out, err);
@@ -130,6 +135,8 @@ const struct td_cli_command td_cli_commands[] = {
      2, SIZE_MAX, true, true, do_heal},
     {"accept", "COLLECTION PATH...", "take what the source holds of a held file as right: the next run copies it",
      COMMON, 2, SIZE_MAX, true, true, do_accept},
+    {"watch", "", "wait for insertions by itself, where there is no systemd; the nightly run is cron's", TD_OPT_CONFIG,
+     0, 0, true, true, do_watch},
     {"mail-test", "", "send a mail the way a failure would", TD_OPT_CONFIG, 0, 0, true, false, do_mail_test},
     {"mail-failure", "UNIT", "mail that a systemd unit of twindock's failed; for units, not for hands", TD_OPT_CONFIG,
      1, 1, false, false, do_mail_failure},

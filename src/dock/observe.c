@@ -239,6 +239,31 @@ int td_observe_settled(const struct td_dock_config *dock, const struct td_pair *
     return td_observe(dock, pairs, pair_count, out, err);
 }
 
+/* FNV-1a, 64 bits (http://www.isthe.com/chongo/tech/comp/fnv/): to tell media apart, no more. */
+static uint64_t mix(uint64_t hash, uint64_t value) {
+    for (int i = 0; i < 8; i++)
+        hash = (hash ^ (uint8_t)(value >> (8 * i))) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+int td_dock_glance(const struct td_dock_config *dock, struct td_dock_glance *out) {
+    struct place places[TD_SLOTS];
+    *out = (struct td_dock_glance){0};
+    int rc = find_places(dock, places, NULL);
+    if (rc < 0)
+        return rc;
+    out->full = all_occupied(dock, places);
+    for (int s = 0; s < TD_SLOTS; s++) {
+        const struct td_blockdev *at = &places[s].at;
+        if (!places[s].occupied)
+            continue;
+        uint64_t medium = mix(mix(mix(UINT64_C(0xcbf29ce484222325), at->number), at->diskseq), at->size);
+        out->medium[s] = medium != 0 ? medium : 1;
+        memcpy(out->node[s], at->node, sizeof out->node[s]);
+    }
+    return 0;
+}
+
 bool td_dock_has_node(const struct td_dock_config *dock, const char *node) {
     struct td_blockdev device;
     struct place places[TD_SLOTS];

@@ -189,7 +189,7 @@ bool td_docking_is_there(const struct td_docking *docking, enum td_side side) {
     const struct td_slot *slot = td_docking_slot(docking, side);
     struct td_blockdev now;
     return slot != NULL && td_blockdev_from_number(slot->fs.device.number, &now, NULL) == 0 &&
-           now.diskseq == slot->fs.device.diskseq && now.size == slot->fs.device.size;
+           now.diskseq == slot->fs.device.diskseq;
 }
 
 void td_docking_list_disks(const struct td_docking *docking, struct td_buf *out) {

@@ -15,11 +15,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define AGAIN_S (12 * 3600)         /* disks put in anew are answered again after so long */
-#define OVERDUE_S (20 * 3600)       /* "once a day", for a clock that starts the nightly run a bit early */
-#define KEEP_S (30 * 86400)         /* what could not be told for so long is not told any more */
+#define AGAIN_S (12 * 3600)               /* disks put in anew are answered again after so long */
+#define OVERDUE_S (20 * 3600)             /* "once a day", for a clock that starts the nightly run a bit early */
+#define KEEP_S (30 * 86400)               /* what could not be told for so long is not told any more */
 #define CLAIM_S (3 * TD_MAILER_TIMEOUT_S) /* a process that is at a mail longer than this is gone */
-#define AT_ONCE 50                  /* mails handed over by one run at most */
+#define AT_ONCE 50                        /* mails handed over by one run at most */
 #define OVERDUE "overdue"
 
 /* --- what was found ------------------------------------------------------------------------------------------ */
@@ -191,26 +191,32 @@ void td_notify_deliver(const struct td_app *app, struct td_ledger *ledger) {
         td_ledger_mail_untried(ledger, id, err.text, NULL);
 }
 
-int td_command_mail_test(const struct td_app *app, struct td_buf *out, struct td_error *err) {
-    static const char body[] =
-        "This is the way a failure would reach you. Nothing is wrong; nothing needs to be done.";
+int td_notify_send(const struct td_app *app, struct td_ledger *ledger, const char *subject, const char *body,
+                   struct td_error *err) {
     TD_AUTOBUF struct td_buf info = {0}, message = {0};
+    char host[64] = "";
+    if (!mail_wanted(app))
+        return td_fail_text(err, ENOENT, "%s: mail_to is empty, so nobody is mailed", app->config->file);
+    int rc = ledger != NULL ? td_info_text(app, ledger, &info, err) : 0;
+    if (rc != 0)
+        return rc;
+    struct td_mail mail = other_mail(app, host, subject, body, &info);
+    td_mail_compose(&mail, &message, NULL);
+    return td_mailer_send(app->config->sendmail, app->config->mail_to, message.data, message.len, TD_MAILER_TIMEOUT_S,
+                          err);
+}
+
+int td_command_mail_test(const struct td_app *app, struct td_buf *out, struct td_error *err) {
     struct td_ledger *ledger = NULL;
     struct td_error ignored = {0};
-    char host[64] = "";
-    if (!mail_wanted(app)) {
-        td_fail_text(err, ENOENT, "%s: mail_to is empty, so nobody is mailed", app->config->file);
-        return TD_EXIT_CONFIG;
-    }
-    if (td_ledger_open_reader(app->config->ledger, &ledger, &ignored) == 0)
-        td_info_text(app, ledger, &info, &ignored);
+    if (td_ledger_open_reader(app->config->ledger, &ledger, &ignored) != 0)
+        ledger = NULL;
+    int rc =
+        td_notify_send(app, ledger, "a test",
+                       "This is the way a failure would reach you. Nothing is wrong; nothing needs to be done.", err);
     td_ledger_close(ledger);
-    struct td_mail mail = other_mail(app, host, "a test", body, &info);
-    td_mail_compose(&mail, &message, NULL);
-    int rc = td_mailer_send(app->config->sendmail, app->config->mail_to, message.data, message.len,
-                            TD_MAILER_TIMEOUT_S, err);
     if (rc == 0)
         td_buf_printf(out, "A mail to %s was handed to %s. See whether it arrives.\n", app->config->mail_to,
                       app->config->sendmail);
-    return rc == 0 ? 0 : TD_EXIT_INTERNAL;
+    return rc == 0 ? 0 : rc == -ENOENT ? TD_EXIT_CONFIG : TD_EXIT_INTERNAL;
 }

@@ -203,6 +203,8 @@ for victim in B B B A; do
     equal "dying $round: states" "$states" "$(json members A state) $(json members B state)"
     equal "dying $round: in the ledger" "4|failed|${states/ /|}" "$(last_run 'exit, result, state_a, state_b')"
     matches "dying $round: the sentence" "Member $victim .*was lost.*Member $other is complete" "$(json reason)"
+    check "dying $round: it is told while the run goes on" \
+        grep -q "^Member $victim .*is lost: .*The run goes on with member $other" "$ERR"
     equal "dying $round: one mail" 1 "$(mails)"
     check "dying $round: its subject" grep -rq "^Subject: .*member $victim was lost" "$MAILS"
     undock

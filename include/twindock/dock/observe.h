@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum td_slot_name { TD_SLOT_SOURCE, TD_SLOT_DESTINATION, TD_SLOTS };
 extern const char *const td_slot_names[TD_SLOTS]; /* "source", "destination" */
@@ -57,6 +58,15 @@ int td_observe(const struct td_dock_config *dock, const struct td_pair *pairs, s
  * or `settle` seconds have gone by; then observe. -EINTR when a signal came meanwhile. */
 int td_observe_settled(const struct td_dock_config *dock, const struct td_pair *pairs, size_t pair_count,
                        struct td_observation *out, struct td_error *err);
+
+/* The slots at a glance: no disk is opened. */
+struct td_dock_glance {
+    uint64_t medium[TD_SLOTS]; /* a number for the medium that is there, another one each time it is put in; 0: none */
+    char node[TD_SLOTS][TD_NODE_MAX];
+    bool full; /* every slot has one */
+};
+/* 0, or a negative errno: it cannot be told just now. */
+int td_dock_glance(const struct td_dock_config *dock, struct td_dock_glance *out);
 
 /* Does this device node (a disk or a partition of it) sit in one of the dock's slots? */
 bool td_dock_has_node(const struct td_dock_config *dock, const char *node);

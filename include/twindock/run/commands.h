@@ -26,6 +26,7 @@ struct td_app {
 
 struct td_run_request {
     bool dry_run, nightly, accept_changes, accept_ahead;
+    bool settled;                   /* the caller has waited for the second disk */
     const char *device;             /* --device: the node of an inserted disk, or NULL */
     const char *const *collections; /* only these; none: whatever is docked */
     size_t collection_count;
@@ -43,6 +44,9 @@ int td_command_check(const struct td_app *app, const struct td_check_request *re
  * docked there. `run` is for the mail; its reason is the caller's to free. */
 int td_verify_dock(const struct td_app *app, struct td_ledger *ledger, const struct td_dock_config *dock,
                    const char *collection, bool *found, struct td_run *run, struct td_buf *out, struct td_error *err);
+/* Wait for disks until a signal comes; says what it does as it does it. TD_EXIT_SIGNAL + N. */
+int td_command_watch(const struct td_app *app, struct td_buf *out, struct td_error *err);
+
 int td_command_verify(const struct td_app *app, const char *collection, struct td_buf *out, struct td_error *err);
 int td_command_info(const struct td_app *app, struct td_buf *out, struct td_error *err);
 int td_command_mail_test(const struct td_app *app, struct td_buf *out, struct td_error *err);

@@ -34,7 +34,7 @@ struct td_docking {
     struct td_mounted mounted[TD_SIDES]; /* TD_A, TD_B */
 };
 
-enum td_look { TD_LOOK_ONCE, TD_LOOK_SETTLED };
+enum td_look { TD_LOOK_ONCE, TD_LOOK_SETTLED, TD_LOOK_NOW };
 
 /* Everything closed: nothing to give back. */
 void td_docking_init(struct td_docking *docking, const struct td_config *config, const struct td_dock_config *dock);
@@ -45,7 +45,8 @@ int td_docking_lock(struct td_docking *docking, struct td_error *err);
 /* Lock a pair's part of the ledger where no dock is needed. A descriptor to close, or -EALREADY. */
 int td_docking_lock_pair(const struct td_config *config, const struct td_pair *pair, struct td_error *err);
 
-/* Look and judge. TD_LOOK_ONCE does not wait for a second disk when both slots are empty. Disks seen are locked. */
+/* Look and judge. TD_LOOK_ONCE does not wait for a second disk when both slots are empty, TD_LOOK_NOW never. Disks seen
+ * are locked. */
 int td_docking_look(struct td_docking *docking, struct td_ledger *ledger, enum td_look look,
                     const struct td_policy *policy, struct td_error *err);
 

@@ -41,6 +41,10 @@ void td_notify_overdue(const struct td_app *app, struct td_ledger *ledger);
  * recorded in the ledger, shown by --info, and changes nothing. */
 void td_notify_deliver(const struct td_app *app, struct td_ledger *ledger);
 
+/* Any other mail, at once and not kept; `ledger` NULL: without the table of --info. 0 or a negative errno. */
+int td_notify_send(const struct td_app *app, struct td_ledger *ledger, const char *subject, const char *body,
+                   struct td_error *err);
+
 /* How the last run of this pair ended: its exit code, 0 when there was none. */
 int td_notify_previous_exit(struct td_ledger *ledger, int64_t pair);
 

@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# The end of a run for the disks, as far as disks without motors can show it; and the beginning without a source.
+source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
+
+set_key() { sed -i "s|^$1 = .*|$1 = $2|" "$CONF"; }
+said() { td info; sed -n '/^$/,$p' "$OUT" | grep -v '^$'; } # what --info says below the table
+start() { "$TWINDOCK" run -c "$CONF" "$@" >"$T/out.bg" 2>"$T/err.bg" & RUN=$!; }
+
+claim_slots
+SRC=$T/mnt/array/src
+configure '' "source_mount = $T/mnt/array"
+mkdir -p "$T/mnt/array"
+truncate -s 16M "$T/array.img"
+mkfs.ext4 -q -F "$T/array.img"
+arrive() { mount -o loop "$T/array.img" "$T/mnt/array"; }
+leave() { umount "$T/mnt/array"; released "$T/array.img"; }
+arrive
+mkdir "$SRC"
+echo "a song" >"$SRC/song"
+new_pair 64M
+
+# --- standby, power-off, no ---------------------------------------------------------------------------------------
+
+for eject in standby power-off no; do
+    set_key eject "$eject"
+    td_is 0 "eject = $eject: run" run --json
+    equal "eject = $eject: the report" 'Both disks are safe to remove.' "$(json safe)"
+    equal "eject = $eject: --info" 'M  Both disks are safe to remove.' "$(said)"
+    check "eject = $eject: nothing holds the disks" python3 -c 'import os, sys; os.open(sys.argv[1], os.O_RDONLY | os.O_EXCL)' "$SLOT1"
+done
+td info --json
+equal "--info as JSON" 'Both disks are safe to remove.' "$(json collections 0 safe)"
+mkdir -p "$T/mnt/m"
+mount -o ro "$(readlink -f "$SLOT2")" "$T/mnt/m"
+equal "somebody mounts one of them" 'M  The disk that is still in the dock is safe to remove.' "$(said)"
+umount "$T/mnt/m"
+take "$SLOT1"
+equal "one is taken away" 'M  The disk that is still in the dock is safe to remove.' "$(said)"
+take "$SLOT2"
+equal "both are taken away: nothing is said" '' "$(said)"
+dock "$A" "$B"
+equal "put in again: no run has said anything of these" '' "$(said)"
+td_is 0 "verify" verify
+equal "after verify" 'M  Both disks are safe to remove.' "$(said)"
+dock "$B" "$A"
+td_is 2 "refused" run
+matches "refused: nothing is said of taking them out" '^M +refused .*Swap the two disks[^.]*\.?$' "$(said)"
+
+# --- a source that comes later ------------------------------------------------------------------------------------
+
+dock "$A" "$B"
+leave
+began=$SECONDS
+td_is 2 "no source, by hand: refused" run
+check "no source, by hand: at once" test $((SECONDS - began)) -lt 5
+start --device "$(readlink "$SLOT1")"
+sleep 1.5
+equal "no source, an inserted disk: waits" 'M  running: waiting for the source' "$(said)"
+check "no source: it says so" grep -q "^Waiting up to 5 min.* for the source of M, $SRC" "$T/err.bg"
+arrive
+wait "$RUN"
+equal "the source comes: the run goes on" "0 done" "$? $(ledger 'SELECT result FROM run ORDER BY id DESC LIMIT 1')"
+leave
+start --nightly
+sleep 1
+kill -TERM "$RUN"
+wait "$RUN"
+equal "told to end while it waits" '143 interrupted' "$? $(ledger 'SELECT result FROM run ORDER BY id DESC LIMIT 1')"
+sed -i '/^\[collection/a source_wait = 2s' "$CONF"
+no_mails
+td_is 2 "source_wait = 2s: refused then" run
+equal "source_wait = 2s: verdict" source-missing "$(ledger 'SELECT verdict FROM run ORDER BY id DESC LIMIT 1')"
+undock
+rm "$T/array.img"
+finish
