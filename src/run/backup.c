@@ -416,7 +416,7 @@ static int back_up(struct td_backup *backup, struct td_error *err) {
         name_result(backup, rc);
         rc = 0;
     }
-    if (rc < 0) {
+    if (rc < 0 && !td_backup_blame_pulled(backup)) {
         run->result = TD_RESULT_FAILED;
         run->exit = run->exit == TD_EXIT_CONFIG ? run->exit : TD_EXIT_INTERNAL;
         td_backup_reason(run, err->text);

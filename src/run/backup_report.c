@@ -7,6 +7,7 @@
 #include "twindock/run/notify.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -109,6 +110,25 @@ void td_backup_explain_loss(struct td_backup *backup) {
                            "run again.");
     if (text.len > 0)
         td_backup_reason(&backup->run, text.data);
+}
+
+bool td_backup_blame_pulled(struct td_backup *backup) {
+    struct td_run *run = &backup->run;
+    bool pulled = false;
+    for (int side = TD_A; side <= TD_B; side++) {
+        bool here = td_docking_is_there(&backup->docking, (enum td_side)side);
+        bool gone = td_docking_slot(&backup->docking, (enum td_side)side) != NULL && !here;
+        backup->engine.side[side].alive = here;
+        if (gone)
+            snprintf(run->state[side], sizeof run->state[side], "lost");
+        pulled = pulled || gone;
+    }
+    if (!pulled || backup->closed)
+        return false;
+    run->result = TD_RESULT_FAILED;
+    run->exit = TD_EXIT_MEMBER_LOST;
+    td_backup_explain_loss(backup);
+    return true;
 }
 
 void td_backup_out_of_time(struct td_backup *backup) {

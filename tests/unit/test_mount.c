@@ -442,6 +442,14 @@ static void tells_the_room(void **state) {
     close(root);
 }
 
+static void knows_what_is_mounted(void **state) {
+    (void)state;
+    struct stat st;
+    assert_int_equal(stat("/proc", &st), 0);
+    assert_true(td_mount_in_use(st.st_dev));
+    assert_false(td_mount_in_use(makedev(4095, 1048575)));
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
@@ -466,6 +474,7 @@ int main(void) {
         TEST(another_device_in_its_place_is_noticed),
         TEST(knows_mount_points),
         TEST(tells_the_room),
+        TEST(knows_what_is_mounted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -468,6 +468,40 @@ static void test_slot_that_keeps_changing(void **state) {
     assert_int_equal(verdict(), TD_FOREIGN_DISK);
 }
 
+/* Another number each time a medium is put in, the same as long as it stays. */
+static void test_glance(void **state) {
+    (void)state;
+    need_root();
+    struct td_dock_glance first, again;
+    char nowhere[] = "/dev/twindock-no-such-device";
+    loopdev_create(&a, SIZE);
+    loopdev_create(&b, SIZE);
+    dock.source = dock.destination = nowhere;
+    assert_int_equal(td_dock_glance(&dock, &first), 0);
+    assert_true(first.medium[0] == 0 && first.medium[1] == 0 && !first.full);
+    loopdev_attach(&b, false);
+    dock.destination = b.node;
+    assert_int_equal(td_dock_glance(&dock, &first), 0);
+    assert_true(first.medium[0] == 0 && first.medium[1] != 0 && !first.full);
+    assert_string_equal(first.node[1], b.node);
+    loopdev_attach(&a, false);
+    dock.source = a.node;
+    assert_int_equal(td_dock_glance(&dock, &again), 0);
+    assert_true(again.full && again.medium[0] != 0);
+    assert_true(again.medium[1] == first.medium[1]);
+    loopdev_detach(&b);
+    loopdev_attach(&b, false);
+    assert_int_equal(td_dock_glance(&dock, &first), 0);
+    assert_true(first.medium[0] == again.medium[0]);
+    assert_true(first.medium[1] != again.medium[1]);
+    dock.mode = TD_MODE_MIRROR;
+    assert_int_equal(td_dock_glance(&dock, &again), 0);
+    assert_true(again.full && again.medium[1] == 0);
+    char no_disk[] = "/dev/null";
+    dock.source = no_disk;
+    assert_true(td_dock_glance(&dock, &again) < 0);
+}
+
 int main(void) {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
@@ -484,6 +518,7 @@ int main(void) {
         T(test_partition),
         T(test_mirror_mode_looks_at_one_slot),
         T(test_nodes_of_a_dock),
+        T(test_glance),
         T(test_settling),
         T(test_second_disk_comes_later),
         T(test_slot_that_keeps_changing),

@@ -55,6 +55,9 @@ int td_backup_finish(struct td_backup *backup, struct td_error *err);
 void td_backup_eject(struct td_backup *backup);
 /* May the disks be taken out? A sentence, also kept in the ledger; NULL when there is nothing to say. */
 const char *td_backup_safe(struct td_backup *backup, struct td_buf *text);
+/* An error may have its cause in a disk that was pulled out before anything was written: then that is what the run says,
+ * and true is returned. */
+bool td_backup_blame_pulled(struct td_backup *backup);
 /* Tell, while the run goes on, that a member is lost. `backup` is a struct td_backup. */
 void td_backup_tell_loss(void *backup, enum td_side side);
 bool td_backup_is_there(void *backup, enum td_side side);
