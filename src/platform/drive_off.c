@@ -1,8 +1,7 @@
 /* Taking drives away from the machine through sysfs. Documentation/ABI: sysfs-bus-usb (remove), sysfs-block-device. */
-#include "twindock/platform/drive_power.h"
-
 #include "twindock/base/buf.h"
 #include "twindock/base/cleanup.h"
+#include "twindock/platform/drive_power.h"
 
 #include <dirent.h>
 #include <errno.h>

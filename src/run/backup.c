@@ -429,9 +429,7 @@ int td_backup_dock(const struct td_app *app, const struct td_run_request *reques
                    const struct td_dock_config *dock, bool *ran, struct td_run *finished, struct td_buf *out,
                    struct td_error *err) {
     struct td_backup backup = {.app = app, .request = request, .ledger = ledger, .source = -1};
-    enum td_look look = request->settled          ? TD_LOOK_NOW
-                        : request->device != NULL ? TD_LOOK_SETTLED
-                                                  : TD_LOOK_ONCE;
+    enum td_look look = request->settled ? TD_LOOK_NOW : request->device != NULL ? TD_LOOK_SETTLED : TD_LOOK_ONCE;
     backup.dry_run = request->dry_run;
     td_docking_init(&backup.docking, app->config, dock);
     *ran = false;

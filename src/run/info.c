@@ -17,7 +17,7 @@
 #include <sys/sysmacros.h>
 
 #define DAY 86400
-#define NAMED 3 /* overdue pairs in a subject, by their names */
+#define NAMED 3         /* overdue pairs in a subject, by their names */
 #define SURE_AFTER_S 10 /* a pace taken over less says nothing */
 
 struct rows {
@@ -49,9 +49,8 @@ static void describe_safety(const struct td_info_fact *fact, struct td_info_row 
     unsigned long long sequence;
     char letter;
     int all = 0, there = 0, used = 0;
-    for (const char *at = fact->disks;
-         fact->safe[0] != '\0' &&
-         sscanf(at, " %c %u:%u/%llu%n", &letter, &major_number, &minor_number, &sequence, &used) == 4;
+    for (const char *at = fact->disks; fact->safe[0] != '\0' && sscanf(at, " %c %u:%u/%llu%n", &letter, &major_number,
+                                                                       &minor_number, &sequence, &used) == 4;
          at += used) {
         all++;
         there += still_there(major_number, minor_number, sequence);

@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-#define SHOWN 20    /* incidents printed in a terminal */
+#define SHOWN 20 /* incidents printed in a terminal */
 
 int td_notify_print(const struct td_app *app, struct td_ledger *ledger, const struct td_run *run, const char *safe,
                     struct td_buf *out, struct td_error *err) {

@@ -11,10 +11,10 @@
 #include <string.h>
 
 #define NS_PER_S INT64_C(1000000000)
-#define STEADY_NS NS_PER_S  /* both disks are there, and nothing has changed for so long */
-#define SOON_MS 250         /* how often to look while disks are being put in */
-#define TOLD_MS 10000       /* udevd tells when something happens; this is for what it does not tell */
-#define UNTOLD_MS 2000      /* without udevd */
+#define STEADY_NS NS_PER_S /* both disks are there, and nothing has changed for so long */
+#define SOON_MS 250        /* how often to look while disks are being put in */
+#define TOLD_MS 10000      /* udevd tells when something happens; this is for what it does not tell */
+#define UNTOLD_MS 2000     /* without udevd */
 
 struct watched {
     const struct td_dock_config *dock;

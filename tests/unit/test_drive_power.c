@@ -1,8 +1,9 @@
-/* Stopping drives: the bytes that are sent, what answers mean, whose power may be cut, and devices that know none of it. */
+/* Stopping drives: the bytes that are sent, what answers mean, whose power may be cut, and devices that know none of
+ * it. */
+#include "loopdev.h"
+
 #include "twindock/base/buf.h"
 #include "twindock/platform/drive_power.h"
-
-#include "loopdev.h"
 
 #include <errno.h>
 #include <fcntl.h>

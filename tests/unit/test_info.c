@@ -163,9 +163,10 @@ static void test_mails_that_nobody_got(void **state) {
     assert_string_equal(td_buf_text(&out), "");
     mail = (struct td_info_mail){1, WED_SEP_10, "sendmail ended with 75: no\nqueue"};
     td_info_print_mail(&mail, &out);
-    assert_string_equal(td_buf_text(&out),
-                        "\nMail: 1 mail could not be sent since Wed Sep 10 18:00:04: sendmail ended with 75: no\\x0aqueue."
-                        " The next run tries again; `twindock mail-test` tells whether mail works.\n");
+    assert_string_equal(
+        td_buf_text(&out),
+        "\nMail: 1 mail could not be sent since Wed Sep 10 18:00:04: sendmail ended with 75: no\\x0aqueue."
+        " The next run tries again; `twindock mail-test` tells whether mail works.\n");
     struct td_json *json = td_info_json(NULL, 0);
     td_info_json_mail(&mail, json);
     td_buf_clear(&out);

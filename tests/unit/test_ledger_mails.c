@@ -199,12 +199,9 @@ static void too_old_or_out_of_date(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(the_same_again_was_told),
-        TEST(a_change_makes_it_news_again),
-        TEST(of_a_pair_or_of_a_dock),
-        TEST(all_is_well_again_for_those_who_were_told),
-        TEST(one_process_at_a_time),
-        TEST(kept_until_taken),
+        TEST(the_same_again_was_told), TEST(a_change_makes_it_news_again),
+        TEST(of_a_pair_or_of_a_dock),  TEST(all_is_well_again_for_those_who_were_told),
+        TEST(one_process_at_a_time),   TEST(kept_until_taken),
         TEST(too_old_or_out_of_date),
     };
     return cmocka_run_group_tests_name("ledger mails", tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /*
  * systemd's journal, spoken to directly: datagrams in its native protocol (systemd.io, "Native Journal Protocol") to a
- * socket in AF_UNIX. So a line has fields beside its words, and `journalctl -o json` or TWINDOCK_COLLECTION=M finds them.
+ * socket in AF_UNIX. So a line has fields beside its words, and `journalctl -o json` or TWINDOCK_COLLECTION=M finds
+ * them.
  */
 #ifndef TWINDOCK_PLATFORM_JOURNAL_H
 #define TWINDOCK_PLATFORM_JOURNAL_H

@@ -19,7 +19,7 @@ struct td_info_row {
     bool sized;          /* used and free are known (else the columns show "-") */
     char flag;           /* ' ', '!', '*', '?' */
     char *reason;        /* one sentence, already escaped for people; NULL without a flag */
-    char *safe;           /* what the run that has ended said of taking its disks out, while they are there; or NULL */
+    char *safe;          /* what the run that has ended said of taking its disks out, while they are there; or NULL */
     bool overdue;
     struct td_member members[2];
 };

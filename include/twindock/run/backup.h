@@ -25,8 +25,8 @@ struct td_backup {
     struct td_exclude *exclude;
     char history[TD_HISTORY_NAME_MAX];
     int64_t generation;
-    bool stuck[TD_SIDES];  /* could not be unmounted */
-    bool closed;           /* the members have been closed: they may be taken out, as far as they are not stuck */
+    bool stuck[TD_SIDES]; /* could not be unmounted */
+    bool closed;          /* the members have been closed: they may be taken out, as far as they are not stuck */
     char unstopped[TD_SIDES][256]; /* why a drive was not stopped, as it should have been */
     bool switched_off;
     bool proven[TD_SIDES]; /* every copy on this member is proven in this cycle */
@@ -55,8 +55,8 @@ int td_backup_finish(struct td_backup *backup, struct td_error *err);
 void td_backup_eject(struct td_backup *backup);
 /* May the disks be taken out? A sentence, also kept in the ledger; NULL when there is nothing to say. */
 const char *td_backup_safe(struct td_backup *backup, struct td_buf *text);
-/* An error may have its cause in a disk that was pulled out before anything was written: then that is what the run says,
- * and true is returned. */
+/* An error may have its cause in a disk that was pulled out before anything was written: then that is what the run
+ * says, and true is returned. */
 bool td_backup_blame_pulled(struct td_backup *backup);
 /* Tell, while the run goes on, that a member is lost. `backup` is a struct td_backup. */
 void td_backup_tell_loss(void *backup, enum td_side side);
