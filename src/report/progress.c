@@ -60,7 +60,7 @@ static void add_head(const struct td_progress_state *state, struct td_buf *out) 
     if (state->all > 0) {
         uint64_t done = state->done < state->all ? state->done : state->all;
         td_buf_printf(out, "%3d %%", (int)((double)done * 100.0 / (double)state->all));
-    } else {
+    } else if (state->done > 0) {
         add_amount(state->done, 0, out);
     }
 }

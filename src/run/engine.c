@@ -92,12 +92,17 @@ static void watch_disks(struct td_engine *engine, int64_t now) {
             tell_loss(engine, (enum td_side)side);
 }
 
-int td_engine_tick(struct td_engine *engine, bool force, struct td_error *err) {
+void td_engine_note(struct td_engine *engine) {
     int64_t now = td_boot_ns();
     engine->shown.phase = engine->phase;
-    int rc = 0;
     note_progress(engine, now);
     watch_disks(engine, now);
+}
+
+int td_engine_tick(struct td_engine *engine, bool force, struct td_error *err) {
+    int64_t now = td_boot_ns();
+    int rc = 0;
+    td_engine_note(engine);
     if (engine->in_transaction && (force || now - engine->last_commit_ns > COMMIT_EVERY_NS)) {
         rc = td_ledger_commit(engine->ledger, err);
         engine->in_transaction = false;

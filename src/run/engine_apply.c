@@ -179,6 +179,20 @@ static int enter_moved(struct td_engine *engine, const char *path, const char *f
     return td_ledger_put_file(engine->ledger, engine->pair, &file, err);
 }
 
+/* A large file takes long: progress goes on within it. */
+static void note_copying(void *ctx, uint64_t bytes) {
+    struct td_engine *engine = ctx;
+    engine->shown.done = engine->copied_before;
+    for (int side = TD_A; side <= TD_B; side++) {
+        if (engine->target[side] == NULL || !engine->side[side].alive)
+            continue;
+        engine->shown.done += bytes;
+        engine->shown.side[side].active = true;
+        engine->shown.side[side].done = td_target_bytes(engine->target[side]);
+    }
+    td_engine_note(engine);
+}
+
 static int submit(struct td_engine *engine, const struct td_work_op *work, struct td_error *err) {
     struct td_entry entry;
     struct td_op op = {
@@ -188,6 +202,8 @@ static int submit(struct td_engine *engine, const struct td_work_op *work, struc
         .from = work->from,
         .keep = work->keep,
         .quarantine = work->quarantine,
+        .reading = note_copying,
+        .ctx = engine,
     };
     if (work->action == TD_ACT_ENTER) {
         int rc = td_engine_write(engine, err);
@@ -231,8 +247,9 @@ static int run_action(struct td_engine *engine, enum td_action action, struct td
     struct td_work_op op;
     int rc = td_work_ops(engine->ledger, action, &cursor, err);
     while (rc == 0 && td_engine_members(engine) != 0 && (rc = td_work_next_op(cursor, &op, err)) > 0) {
+        engine->copied_before = engine->shown.done;
         rc = td_stop_asked(engine->stop) ? -ECANCELED : out_of_time(engine, &op) ? 0 : submit(engine, &op, err);
-        engine->shown.done += op.size * (uint64_t)count_sides(op.members);
+        engine->shown.done = engine->copied_before + op.size * (uint64_t)count_sides(op.members);
         notice_losses(engine);
         if (rc == 0)
             rc = td_engine_drain(engine, 0, err);

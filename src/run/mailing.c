@@ -26,7 +26,8 @@
 
 /* With its NUL, so that two texts never run into each other. */
 static void add_text(struct td_digest *digest, const char *text) {
-    td_digest_add(digest, text != NULL ? text : "", text != NULL ? strlen(text) + 1 : 1);
+    const char *said = text != NULL ? text : "";
+    td_digest_add(digest, said, strlen(said) + 1);
 }
 
 static void add_number(struct td_digest *digest, uint64_t number) {

@@ -115,6 +115,8 @@ static int td_copy_pieces(struct td_copy *copy) {
         if (more == 0)
             return total == copy->medium.size ? 0 : -EIO; /* unless it has changed: the caller looks */
         total += len;
+        if (copy->op->reading)
+            copy->op->reading(copy->op->ctx, total);
         rc = hole ? td_digest_add_zeros(copy->digest, len) : td_digest_add(copy->digest, copy->buffer, (size_t)len);
         if (rc == 0 && !hole)
             rc = td_copy_send(copy, offset, (size_t)len);

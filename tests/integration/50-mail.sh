@@ -82,8 +82,8 @@ good_mailer
 undock
 td_is 0 "the mailer is well again: any run delivers" run --nightly
 equal "both mails have come" 2 "$(mails)"
-equal "in the order in which they were written" "each other's slots a slot stayed empty" \
-    "$(for m in "$MAILS"/*; do grep -oE "each other's slots|a slot stayed empty" <(sed '/^$/q' "$m"); done | tr '\n' ' ' | sed 's/ $//')"
+equal "in the order in which they were written" "each other's slots of the pair is missing" \
+    "$(for m in "$MAILS"/*; do grep -oE "each other's slots|of the pair is missing" <(sed '/^$/q' "$m"); done | tr '\n' ' ' | sed 's/ $//')"
 no_mails
 td info
 equal "and --info says nothing more of it" 0 "$(grep -c '^Mail:' "$OUT")"

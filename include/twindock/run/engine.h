@@ -71,6 +71,7 @@ struct td_engine {
     struct td_target *target[TD_SIDES];
     struct td_progress_state shown;
     int64_t last_commit_ns, last_note_ns, last_watch_ns;
+    uint64_t copied_before; /* of what is shown as done: without the file that is being copied */
     bool loss_told[TD_SIDES];
     bool in_transaction;
     pthread_mutex_t scan_lock;       /* walkers share the ledger's connection */
@@ -111,7 +112,8 @@ int td_engine_source_quiet(struct td_engine *engine, bool *quiet, struct td_buf 
 int td_engine_run_ops(struct td_engine *engine, struct td_error *err);
 int td_engine_op_done(struct td_engine *engine, const struct td_message *message, struct td_error *err);
 int td_engine_drain(struct td_engine *engine, int wait_ms, struct td_error *err);
-int td_engine_write(struct td_engine *engine, struct td_error *err);            /* a transaction is open after it */
+int td_engine_write(struct td_engine *engine, struct td_error *err); /* a transaction is open after it */
+void td_engine_note(struct td_engine *engine);                       /* show progress, tell of disks that are gone */
 int td_engine_tick(struct td_engine *engine, bool force, struct td_error *err); /* commit (force: now), show progress */
 int td_engine_incident(struct td_engine *engine, enum td_incident_kind kind, enum td_cause cause, const char *path,
                        enum td_side side, const char *detail, struct td_error *err);

@@ -43,6 +43,8 @@ struct td_op {
         *entry;      /* the source's, NULL for DELETE. For a directory, MKDIR makes it, ATTRIBUTES finishes it */
     bool keep;       /* DELETE: into history (false: the content lives on under another path: unlink) */
     bool quarantine; /* what is replaced goes to quarantine instead of history */
+    void (*reading)(void *ctx, uint64_t bytes); /* COPY: called as it is read, by the thread that reads; may be NULL */
+    void *ctx;
 };
 
 struct td_op_done {
