@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#define WIDTH 72
+#define WIDTH 60 /* a phone shows that much in a line, or nearly */
 #define SUBJECT_COLUMNS 120
 /* RFC 5322 allows 998 bytes in a line. */
 #define LINE_BYTES 990

@@ -68,12 +68,12 @@ static void test_refusal(void **state) {
                                            "Content-Transfer-Encoding: 8bit\n"
                                            "Auto-Submitted: auto-generated\n"
                                            "\n"
-                                           "M refused: swapped. Member B (WD-WCC4N0) is in the source slot. Swap the\n"
-                                           "  two disks.\n"
+                                           "M refused: swapped. Member B (WD-WCC4N0) is in the source\n"
+                                           "  slot. Swap the two disks.\n"
                                            "\n"
-                                           "Nothing was written to any disk. When the dock is as it should be, the\n"
-                                           "next run starts when a disk is inserted, at the nightly hour, or by\n"
-                                           "`twindock run`.\n"
+                                           "Nothing was written to any disk. When the dock is as it\n"
+                                           "should be, the next run starts when a disk is inserted, at\n"
+                                           "the nightly hour, or by `twindock run`.\n"
                                            "\n"
                                            "Host: nas\n"
                                            "Dock: server\n"
@@ -332,8 +332,8 @@ static void assert_body(const char *line) {
     static const char *const begins[] = {"M refused: swapped. ",
                                          "  ",
                                          "Nothing was",
-                                         "next run",
-                                         "`twindock run`.",
+                                         "should be",
+                                         "the nightly",
                                          "Host: ",
                                          "Dock: ",
                                          "Pair: ",
