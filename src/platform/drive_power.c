@@ -56,7 +56,7 @@ static int send_command(int fd, enum td_power_command command, enum td_sense *se
 }
 
 static bool speaks_no_scsi(int rc) {
-    return rc == -ENOTTY || rc == -EOPNOTSUPP || rc == -ENOSYS || rc == -EPERM;
+    return rc == -ENOTTY || rc == -EOPNOTSUPP || rc == -ENOSYS;
 }
 
 int td_drive_flush(const struct td_blockdev *disk, struct td_error *err) {
@@ -68,7 +68,7 @@ int td_drive_flush(const struct td_blockdev *disk, struct td_error *err) {
         return td_fail(err, errno, "cannot flush the cache of %s", disk->node);
     /* The kernel flushes the drive's own cache only where the drive, or its bridge, has said that it has one. */
     int rc = send_command(fd, TD_POWER_SYNC, &sense);
-    if (speaks_no_scsi(rc) || (rc == 0 && (sense == TD_SENSE_NONE || sense == TD_SENSE_UNKNOWN)))
+    if (speaks_no_scsi(rc) || rc == -EPERM || (rc == 0 && (sense == TD_SENSE_NONE || sense == TD_SENSE_UNKNOWN)))
         return 0;
     if (rc == 0)
         rc = sense == TD_SENSE_GONE ? -ENODEV : -EIO;
@@ -88,7 +88,7 @@ int td_drive_standby(const struct td_blockdev *disk, struct td_error *err) {
             return -EOPNOTSUPP;
         if (rc == 0)
             rc = sense == TD_SENSE_GONE ? -ENODEV : -EIO;
-        if (rc == -ENODEV)
+        if (rc == -ENODEV || rc == -EPERM)
             break;
     }
     return fd < 0 ? rc : td_fail(err, -rc, "the drive %s does not go into standby", disk->node);

@@ -19,6 +19,7 @@
 #define DAY 86400
 #define NAMED 3         /* overdue pairs in a subject, by their names */
 #define SURE_AFTER_S 10 /* a pace taken over less says nothing */
+#define WORTH_TELLING_S 120
 
 struct rows {
     const struct td_app *app;
@@ -27,12 +28,31 @@ struct rows {
     int64_t now;
 };
 
-/* From the pace of this phase so far. */
+/* What a good run takes: its proof is the most of it. 0: not known. */
+static int64_t usual_time(const struct td_info_fact *fact) {
+    const struct td_run *last = &fact->last;
+    bool good = last->id != 0 && last->exit == TD_EXIT_OK && last->result == TD_RESULT_DONE &&
+                strcmp(last->command, "run") == 0;
+    return good && last->ended > last->started + WORTH_TELLING_S ? last->ended - last->started : 0;
+}
+
+static bool is_before_proof(const char *phase) {
+    static const char *const phases[] = {"looking", "planning", "copying"};
+    for (size_t i = 0; i < sizeof phases / sizeof *phases; i++)
+        if (strcmp(phase, phases[i]) == 0)
+            return true;
+    return false;
+}
+
+/* From the pace of this phase so far; and as long as the proof is still to come, from what it took the last time. */
 static int64_t time_left(const struct rows *rows, const struct td_info_fact *fact) {
     int64_t took = rows->now - fact->phase_since;
-    if (!fact->running || fact->phase_since == 0 || took < SURE_AFTER_S || fact->done == 0 || fact->done >= fact->all)
+    if (!fact->running)
         return 0;
-    return (int64_t)((double)(fact->all - fact->done) / (double)fact->done * (double)took) + 1;
+    int64_t later = is_before_proof(fact->phase) ? usual_time(fact) : 0;
+    if (fact->phase_since == 0 || took < SURE_AFTER_S || fact->done == 0 || fact->done >= fact->all)
+        return later;
+    return (int64_t)((double)(fact->all - fact->done) / (double)fact->done * (double)took) + 1 + later;
 }
 
 /* Is this still the medium that the run had, and does nobody use it now? Asks the kernel, not the disk. */

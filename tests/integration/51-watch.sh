@@ -33,9 +33,8 @@ equal "one run" "$((was + 1))" "$(runs)"
 # --- taken out in the morning -------------------------------------------------------------------------------------
 
 take "$SLOT1"
-sleep 3
+sleep 2.5
 take "$SLOT2"
-sleep 3
 equal "disks that are taken out: no run" "$((was + 1))" "$(runs)"
 equal "no mail" 0 "$(mails)"
 
@@ -43,7 +42,7 @@ equal "no mail" 0 "$(mails)"
 
 dock "$B" "$A"
 check "swapped disks: refused" until_said 1 'exit code 2'
-sleep 3
+sleep 2.5
 equal "swapped disks: one run" "$((was + 2)) swapped" "$(runs) $(last verdict)"
 equal "swapped disks: one mail" 1 "$(mails)"
 dock "$A" "$B"
@@ -57,7 +56,7 @@ equal "nothing on standard error but the waiting" '' "$(grep -v '^Waiting' "$ERR
 # --- one after the other ------------------------------------------------------------------------------------------
 
 undock
-sed -i 's/^settle = .*/settle = 4s/' "$CONF"
+sed -i 's/^settle = .*/settle = 3s/' "$CONF"
 watch
 check "it waits" until_said 1 'Watching'
 put "$SLOT1" "$A"

@@ -20,7 +20,8 @@
 int td_drive_flush(const struct td_blockdev *disk, struct td_error *err);
 
 /* Stop the motor, and wait until it is done. The next access starts it again. -EOPNOTSUPP: there is none (err
- * untouched); -EIO: the drive does not want to, or not in 30 s; -ENODEV, -ENXIO: it is gone. */
+ * untouched); -EIO: the drive does not want to, or not in 30 s; -EPERM: without CAP_SYS_RAWIO nobody may ask it;
+ * -ENODEV, -ENXIO: it is gone. */
 int td_drive_standby(const struct td_blockdev *disk, struct td_error *err);
 
 /* A drive that was told to stop, or stops by itself, may want to be told to start: only then. Takes as long as that
