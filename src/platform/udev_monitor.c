@@ -47,7 +47,7 @@ int td_udev_monitor_open(struct td_udev_monitor **out, struct td_error *err) {
 int td_udev_monitor_wait(struct td_udev_monitor *monitor, int timeout_ms) {
     struct pollfd news = {.fd = monitor != NULL ? udev_monitor_get_fd(monitor->monitor) : -1, .events = POLLIN};
     int heard = 0;
-    if (poll(&news, 1, timeout_ms) <= 0)
+    if (poll(&news, 1, timeout_ms) <= 0 || monitor == NULL)
         return 0;
     for (struct udev_device *device; (device = udev_monitor_receive_device(monitor->monitor)) != NULL; heard = 1)
         udev_device_unref(device);

@@ -1,4 +1,5 @@
 /* `watch`: one run for each pair that is put in, where no systemd starts it. */
+#include "twindock/base/cleanup.h"
 #include "twindock/base/clock.h"
 #include "twindock/base/escape.h"
 #include "twindock/dock/observe.h"
@@ -97,28 +98,33 @@ static void greet(const struct td_app *app, bool told, struct td_buf *out) {
         app->flush(out);
 }
 
+static void watch(const struct td_app *app, struct td_udev_monitor *monitor, struct watched *docks,
+                  struct td_buf *out) {
+    while (!td_stop_asked(app->stop)) {
+        bool soon = false;
+        for (size_t i = 0; i < app->config->dock_count && !td_stop_asked(app->stop); i++)
+            soon = attend(app, &docks[i], out) || soon;
+        if (!td_stop_asked(app->stop))
+            td_udev_monitor_wait(monitor, soon ? SOON_MS : monitor != NULL ? TOLD_MS : UNTOLD_MS);
+    }
+}
+
 int td_command_watch(const struct td_app *app, struct td_buf *out, struct td_error *err) {
     struct td_udev_monitor *monitor = NULL;
     if (app->config->dock_count == 0) {
         td_fail_text(err, EINVAL, "%s has no [dock NAME] to watch", app->config->file);
         return TD_EXIT_CONFIG;
     }
-    struct watched *docks = calloc(app->config->dock_count, sizeof *docks);
-    int rc = docks == NULL ? td_fail(err, ENOMEM, "watching") : td_udev_monitor_open(&monitor, err);
-    if (rc == 0 || rc == -ENOENT) {
-        rc = 0;
-        greet(app, monitor != NULL, out);
-    }
-    while (rc == 0 && !td_stop_asked(app->stop)) {
-        bool soon = false;
-        for (size_t i = 0; i < app->config->dock_count && !td_stop_asked(app->stop); i++) {
-            docks[i].dock = &app->config->docks[i];
-            soon = attend(app, &docks[i], out) || soon;
-        }
-        if (!td_stop_asked(app->stop))
-            td_udev_monitor_wait(monitor, soon ? SOON_MS : monitor != NULL ? TOLD_MS : UNTOLD_MS);
-    }
+    TD_AUTOFREE struct watched *docks = calloc(app->config->dock_count, sizeof *docks);
+    if (docks == NULL)
+        return td_fail(err, ENOMEM, "watching");
+    int rc = td_udev_monitor_open(&monitor, err);
+    if (rc != 0 && rc != -ENOENT)
+        return rc;
+    for (size_t i = 0; i < app->config->dock_count; i++)
+        docks[i].dock = &app->config->docks[i];
+    greet(app, monitor != NULL, out);
+    watch(app, monitor, docks, out);
     td_udev_monitor_close(monitor);
-    free(docks);
-    return rc != 0 ? rc : TD_EXIT_SIGNAL + atomic_load(&app->stop->signal);
+    return TD_EXIT_SIGNAL + atomic_load(&app->stop->signal);
 }
