@@ -1,0 +1,5 @@
+"""The scenarios, in the order in which they are played."""
+
+from . import docking
+
+ALL = [*docking.ALL]

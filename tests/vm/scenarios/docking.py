@@ -1,0 +1,116 @@
+"""Disks go into the dock: what starts by itself, what is refused, and what is none of twindock's business."""
+
+import os
+import subprocess
+import time
+
+from machine import raw
+from rig import Disk, blank
+from scenario import Scenario
+
+# A small collection with what usually goes wrong: many small files, a large one, links, odd names, old dates.
+TREE = r"""
+mkdir -p /array/music/Bach /array/music/"odd names" && cd /array/music
+for i in $(seq 60); do echo "text number $i" >Bach/t$i.txt; done
+for i in 1 2 3 4 5 6 7 8; do head -c $((i * 70001)) /dev/urandom >Bach/p$i.flac; done
+head -c 3000000 /dev/urandom >large.wav
+echo x >"odd names/ leading blank"; echo y >"odd names/"$'caf\351'; : >empty; ln large.wav "odd names/hard link"
+ln -s ../large.wav "odd names/soft link"; touch -d 1969-07-20T20:17:40.5Z Bach/t1.txt; chmod 4755 Bach/t2.txt
+chown keeper:mail Bach/t3.txt; truncate -s 8M sparse; echo end >>sparse; sync
+"""
+
+
+def install(rig):
+    """Brings what `make install` makes into the guest, as a disk with a tar archive on it."""
+    staging, archive = os.path.join(rig.work, "staging"), os.path.join(rig.work, "staging.img")
+    subprocess.run(
+        ["make", "-s", "-C", rig.context.source, "-o", "all", "install", f"BUILD={rig.context.build}", f"DESTDIR={staging}",
+         "prefix=/usr"],
+        check=True, stdin=subprocess.DEVNULL, env={k: v for k, v in os.environ.items() if not k.startswith("MAKE")},
+    )  # fmt: skip
+    subprocess.run(["tar", "-C", staging, "--owner=0", "--group=0", "-cf", archive, "."], check=True)
+    disk = Disk("staging", archive, "STAGING")
+    rig.vm.add_node("staging", raw(archive))
+    rig.vm.qmp("device_add", driver="scsi-hd", id="staging", drive="staging", bus="scsi.0", **{"scsi-id": 7})
+    rig.vm.sh("for i in $(seq 100); do [ -b /dev/sda ] && break; sleep 0.1; done; tar -C / -xf /dev/sda --keep-directory-symlink")
+    rig.vm.unplug(disk.name)
+    rig.vm.qmp("blockdev-del", **{"node-name": "staging"})
+    rig.vm.sh("systemctl daemon-reload; udevadm control --reload; systemctl restart cron")
+
+
+def installed(rig):
+    """The package is in, a pair is made: nothing has run yet."""
+    rig.wake()
+    install(rig)
+    rig.has("it runs", "twindock", rig.vm.sh("twindock --version"))
+    status, said = rig.vm.run("systemd-analyze verify --man=no /usr/lib/systemd/system/twindock*.service 2>&1")
+    rig.ok("systemd-analyze verify has nothing to say", status == 0 and not said.strip(), said)
+    status, said = rig.vm.run("udevadm verify --help >/dev/null 2>&1 || exit 0; udevadm verify /usr/lib/udev/rules.d/60-twindock.rules")
+    rig.equal("udevadm verify, where there is one, finds no fault", 0, status)
+    rig.vm.sh(TREE)
+    dock = rig.dock("luns")
+    dock.insert(rig.disks["a"], rig.disks["b"])
+    rig.ok("two empty disks come up", rig.until("[ -b /dev/sda ] && [ -b /dev/sdb ]", 30))
+    rig.vm.sh("udevadm settle")
+    paths = rig.vm.sh("ls /dev/disk/by-path")
+    for path in dock.paths:
+        rig.has(f"udev has the slot {path[-24:]}", path, paths)
+    status, said = rig.vm.run("twindock format M --yes", timeout=240)
+    rig.equal("format makes a pair of them", 0, status)
+    dock.pull()
+    rig.ok("nothing was started by that", rig.idle())
+    rig.equal("no run, no mail", (0, 0), (rig.runs(), rig.mails()))
+    return rig.save("installed")
+
+
+def first_backup(rig):
+    """Two disks hot-plugged into a USB dock with two LUNs: one run by itself."""
+    rig.wake()
+    dock = rig.dock("luns")
+    dock.insert(rig.disks["a"], rig.disks["b"])
+    rig.ok("a run starts by itself", rig.run_begun(1))
+    rig.ok("it ends", rig.run_ended(1))
+    rig.equal("it ends well", "done|0|ok", rig.last_run())
+    rig.equal("two events made one run", 1, rig.runs())
+    rig.equal("both members are proven", "ok|ok", rig.last_run("state_a, state_b"))
+    rig.equal("no mail", 0, rig.mails())
+    rig.equal("no failed unit", "", rig.failed_units())
+    info = rig.vm.sh("twindock --info")
+    rig.ok("--info shows the backup", [line for line in info.splitlines() if line.startswith("M  ") and " 2031 " in line], info)
+    rig.ok("--info shows it without a flag", "never" not in info and "!" not in info, info)
+    listing = rig.source_listing()
+    dock.pull()
+    rig.images_equal_source("after the first run", listing)
+    return rig.save("backed")
+
+
+def swapped(rig):
+    """Each disk in the other's slot: told within ten seconds, nothing written; put right: the run starts."""
+    rig.wake()
+    before = rig.sums()
+    dock = rig.dock("luns")
+    dock.insert(rig.disks["b"], rig.disks["a"])
+    began = time.monotonic()
+    rig.ok("a mail comes", rig.until("grep -q '^From ' /var/mail/keeper", 60, every=0.2))
+    took = time.monotonic() - began
+    rig.ok(f"within ten seconds ({took:.1f})", took <= 10)
+    rig.ok("the services end", rig.idle())
+    rig.equal("the verdict", "refused|2|swapped", rig.last_run())
+    mail = rig.mailbox()
+    rig.has("the mail names the disk that stands wrong", "WD-B0001", mail)
+    rig.has("the mail says what to do", "Swap the two disks", mail)
+    rig.equal("one mail", 1, rig.mails())
+    rig.equal("no failed unit", "", rig.failed_units())
+    dock.pull()
+    rig.equal("the images are as they were", before, rig.sums())
+    dock.insert(rig.disks["a"], rig.disks["b"])
+    rig.ok("put right: the run starts and ends", rig.run_ended(3 if rig.runs() > 2 else rig.runs() + 1))
+    rig.equal("put right: it ends well", "done|0|ok", rig.last_run())
+    rig.equal("put right: no other mail", 1, rig.mails())
+
+
+ALL = [
+    Scenario("installed", installed, begins="booted", leaves="installed"),
+    Scenario("first-backup", first_backup, begins="installed", leaves="backed"),
+    Scenario("swapped", swapped),
+]
