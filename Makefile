@@ -70,7 +70,7 @@ program := $(BUILD)/twindock
 manual := $(patsubst man/%.in,$(BUILD)/man/%,$(wildcard man/*.in))
 completion := $(BUILD)/completion/twindock
 
-.PHONY: all tests objects check run-checks demo lint format install install-program uninstall \
+.PHONY: all tests objects check check-vm run-checks demo lint format install install-program uninstall \
         check-install deb check-package clean help FORCE
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -133,6 +133,11 @@ check: ## Install what is missing (as root), build and run all tests; SANITIZE=a
 	@$(MAKE) --no-print-directory tests
 	@BUILD='$(abspath $(BUILD))' SANITIZE='$(SANITIZE)' tests/support/run-tests $(unit_programs) $(integration) \
 	    tests/support/check-install
+
+check-vm: ## Install it in a Debian under QEMU and plug disks into its docks (as root; the machine is kept in /var/cache)
+	@tests/support/deps build test vm
+	@$(MAKE) --no-print-directory all $(if $(wildcard debian/control),deb)
+	@BUILD='$(abspath $(BUILD))' tests/vm/suite.py
 
 demo: ## See it at work on two disk images: backup, a flipped bit, swapped disks
 	@tests/support/deps build test

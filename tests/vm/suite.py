@@ -10,16 +10,20 @@ environment: TWINDOCK_VM_CACHE  where the machine's image is kept (/var/cache/tw
 """
 
 import fcntl
+import hashlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 import traceback
 
+sys.dont_write_bytecode = True  # nothing is made beside the sources
+
 import machine
-from rig import Broken, Rig, State
 import scenarios
+from rig import Broken, Rig, State
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -35,7 +39,7 @@ def libraries(build):
 
 
 def image(build):
-    """The directory of the machine's image, made when there is none that fits; older ones are removed."""
+    """The directory of the machine's image, made when there is none that fits; of others the one used last is kept."""
     packages = libraries(build)
     key = subprocess.run([f"{HERE}/image", "key", *packages], capture_output=True, text=True, check=True).stdout.strip()
     directory = os.path.join(CACHE, key)
@@ -43,15 +47,16 @@ def image(build):
     lock = open(os.path.join(CACHE, "lock"), "w")
     fcntl.flock(lock, fcntl.LOCK_EX)
     if not os.path.exists(os.path.join(directory, "root.img")):
-        for old in os.listdir(CACHE):
-            if os.path.isdir(os.path.join(CACHE, old)):
-                machine.remove(os.path.join(CACHE, old))
+        others = [entry.path for entry in os.scandir(CACHE) if entry.is_dir()]
+        for old in sorted(others, key=os.path.getmtime)[:-1]:
+            machine.remove(old)
         with open(os.path.join(CACHE, "log"), "wb") as log:
             made = subprocess.run([f"{HERE}/image", "make", directory + ".new", *packages], stdout=log, stderr=log)
         if made.returncode != 0:
             with open(os.path.join(CACHE, "log"), errors="replace") as log:
                 raise Broken("the image could not be made:\n" + log.read()[-4000:])
         os.rename(directory + ".new", directory)
+    os.utime(directory)
     lock.close()
     return directory
 
@@ -59,8 +64,6 @@ def image(build):
 def booted(base):
     """The machine after a first boot, as a state; made once for an image, a version of QEMU and a command line."""
     with open(os.path.join(HERE, "machine.py"), "rb") as source:
-        import hashlib
-
         key = hashlib.sha256(source.read() + f"{machine.qemu_version()} {machine.accelerator()}".encode()).hexdigest()[:16]
     directory = os.path.join(base, "booted-" + key)
     paths = {name: os.path.join(directory, name) for name in ("memory", "root.qcow2", "array.img")}
@@ -129,6 +132,8 @@ class Context:
 
 
 def main():
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda got, _: sys.exit(128 + got))  # by way of what cleans up
     names = [word for word in sys.argv[1:] if word != "-k"]
     context = Context()
     context.keep = "-k" in sys.argv[1:]
