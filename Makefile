@@ -135,8 +135,8 @@ check: ## Install what is missing (as root), build and run all tests; SANITIZE=a
 	    tests/support/check-install
 
 check-vm: ## Install it in a Debian under QEMU and plug disks into its docks (as root; the machine is kept in /var/cache)
-	@tests/support/deps build test vm
-	@$(MAKE) --no-print-directory all $(if $(wildcard debian/control),deb)
+	@tests/support/deps build test package vm
+	@$(MAKE) --no-print-directory all deb
 	@BUILD='$(abspath $(BUILD))' tests/vm/suite.py
 
 demo: ## See it at work on two disk images: backup, a flipped bit, swapped disks

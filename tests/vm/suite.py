@@ -137,7 +137,7 @@ def main():
     names = [word for word in sys.argv[1:] if word != "-k"]
     context = Context()
     context.keep = "-k" in sys.argv[1:]
-    context.build, context.source = os.environ.get("BUILD", os.path.join(ROOT, "build")), ROOT
+    context.build = os.environ.get("BUILD", os.path.join(ROOT, "build"))
     passed, failed = 0, 0
     plays = chosen(names)
     started = time.monotonic()
