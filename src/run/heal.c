@@ -1,4 +1,5 @@
-/* `heal`: a proven backup over a file of the source that has rotted. Reads the disks only, and the disks as they are. */
+/* `heal`: a proven backup over a file of the source that has rotted. Reads the disks only, and the disks as they are.
+ */
 #include "twindock/sync/heal.h"
 
 #include "twindock/base/beneath.h"
@@ -7,6 +8,7 @@
 #include "twindock/run/docking.h"
 #include "twindock/run/held.h"
 #include "twindock/sync/attributes.h"
+#include "twindock/sync/hash.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -24,6 +26,7 @@ struct healing {
 };
 
 static const char letters[TD_SIDES] = {0, 'A', 'B'};
+static const char *const origins[TD_SIDES] = {"it was right already", "from member A", "from member B"};
 
 /* --- the disks ------------------------------------------------------------------------------------------- */
 
@@ -94,6 +97,18 @@ static bool member_could(const struct healing *h, int side) {
     return h->docking.mounted[side].collection >= 0 && h->file.proven_at[side] != 0;
 }
 
+/* Somebody, or a heal that was cut off, has put it right already. */
+static bool is_right(const struct healing *h, struct td_entry *healed) {
+    struct td_hash_result result;
+    TD_AUTOFREE void *buffer = td_buffer_new(TD_READ_SIZE);
+    if (buffer == NULL)
+        return false;
+    td_hash_file(h->held.source, h->path, buffer, &result);
+    *healed = h->source;
+    return result.error == 0 && !result.changing && memcmp(result.hash, h->file.hash, TD_HASH_LEN) == 0 &&
+           result.stat.st_ino == h->source.ino && td_same_time(&result.stat.st_ctim, &h->source.ctime);
+}
+
 /* From the first member that has it as the ledger knows it. TD_SIDES: none; the reason has been told. */
 static int heal_from_members(struct healing *h, char *const *names, size_t count, struct td_entry *healed, int *from) {
     struct td_heal heal = {.source = h->held.source,
@@ -114,8 +129,8 @@ static int heal_from_members(struct healing *h, char *const *names, size_t count
         if (rc == 0 || rc == -ECANCELED)
             return rc;
         bool bad_copy = rc == -EUCLEAN;
-        int said = tell(h, bad_copy ? TD_CAUSE_BACKUP_ROT : TD_CAUSE_WRITE_ERROR, bad_copy ? letters[side] : 0,
-                        error.text);
+        int said =
+            tell(h, bad_copy ? TD_CAUSE_BACKUP_ROT : TD_CAUSE_WRITE_ERROR, bad_copy ? letters[side] : 0, error.text);
         told = true;
         if (said != 0 || !bad_copy)
             return said;
@@ -138,8 +153,7 @@ static int enter(struct healing *h, char *const *names, const struct td_entry *h
             rc = td_ledger_put_file(h->held.ledger, h->held.pair.id, &file, h->err);
         }
         if (rc == 0)
-            rc = td_held_tell(&h->held, TD_INCIDENT_REPAIRED, TD_CAUSE_SOURCE_ROT, *names, 0,
-                              from == TD_A ? "from member A" : "from member B", h->err);
+            rc = td_held_tell(&h->held, TD_INCIDENT_REPAIRED, TD_CAUSE_SOURCE_ROT, *names, 0, origins[from], h->err);
     }
     if (rc == 0)
         return td_ledger_commit(h->held.ledger, h->err);
@@ -178,12 +192,14 @@ static int heal_one(struct healing *h, struct td_held_file *wanted) {
     if (rc != 0)
         return tell(h, TD_CAUSE_READ_ERROR, 0, strerrordesc_np(-rc));
     rc = td_held_names(&h->held, h->path, &h->source, &names, &count, h->err);
-    if (rc == 0)
+    if (rc == 0 && is_right(h, &healed))
+        from = TD_SOURCE;
+    else if (rc == 0)
         rc = heal_from_members(h, names, count, &healed, &from);
     if (rc == 0 && from != TD_SIDES) {
         rc = enter(h, names, &healed, from);
         td_held_done(&h->held, names);
-        if (strchr(h->held.from, letters[from]) == NULL)
+        if (from != TD_SOURCE && strchr(h->held.from, letters[from]) == NULL)
             h->held.from[strlen(h->held.from)] = letters[from];
     }
     td_names_free(names);

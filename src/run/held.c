@@ -185,6 +185,12 @@ int td_held_names(struct td_held *held, const char *path, const struct td_entry 
     int rc = add_name(&names, path);
     if (rc == 0 && entry->nlink > 1)
         rc = td_ledger_names(held->ledger, held->pair.id, entry->ino, add_if_same, &names, err);
+    for (size_t i = 1; rc == 0 && i < names.count; i++) /* only the first can be out of order */
+        if (strcmp(names.list[i - 1], names.list[i]) > 0) {
+            char *later = names.list[i - 1];
+            names.list[i - 1] = names.list[i];
+            names.list[i] = later;
+        }
     *out = names.list;
     *count = names.count;
     return rc == -ENOMEM ? td_fail(err, ENOMEM, "listing the names of %s", path) : rc;
@@ -234,8 +240,7 @@ int td_held_tell(struct td_held *held, enum td_incident_kind kind, enum td_cause
                                   [TD_INCIDENT_NOTED] = &counts->noted};
     ++*counters[kind];
     if (kind == TD_INCIDENT_UNREADABLE)
-        held->run.exit =
-            td_exit_worse(held->run.exit, cause == TD_CAUSE_BACKUP_ROT ? TD_EXIT_ROT : TD_EXIT_UNREADABLE);
+        held->run.exit = td_exit_worse(held->run.exit, cause == TD_CAUSE_BACKUP_ROT ? TD_EXIT_ROT : TD_EXIT_UNREADABLE);
     return td_ledger_incident(held->ledger, held->run.id, &incident, err);
 }
 
@@ -247,13 +252,20 @@ static const char *number(uint64_t n) {
 static void give_reason(struct td_held *held) {
     TD_AUTOBUF struct td_buf text = {0};
     uint64_t n = held->healed;
-    if (strcmp(held->run.command, "heal") == 0 && n > 0)
-        td_buf_printf(&text, "%" PRIu64 " file%s in the source %s put right from member%s %s and read back. The next run proves %s.", n,
-                      number(n), n == 1 ? "was" : "were", held->from[1] != '\0' ? "s" : "",
-                      strcmp(held->from, "A") == 0 || strcmp(held->from, "B") == 0 ? held->from : "A and B",
-                      n == 1 ? "it" : "them");
-    else if (n > 0)
-        td_buf_printf(&text, "What the source holds of %" PRIu64 " file%s is taken as right. The next run copies %s; what the disks hold now "
+    if (strcmp(held->run.command, "heal") == 0 && n > 0) {
+        td_buf_printf(&text, "%" PRIu64 " file%s in the source %s ", n, number(n), n == 1 ? "is" : "are");
+        if (held->from[0] == '\0')
+            td_buf_puts(&text, "right already.");
+        else
+            td_buf_printf(&text, "put right from member%s and read back.",
+                          held->from[1] != '\0'  ? "s A and B"
+                          : held->from[0] == 'A' ? " A"
+                                                 : " B");
+        td_buf_printf(&text, " The next run proves %s.", n == 1 ? "it" : "them");
+    } else if (n > 0)
+        td_buf_printf(&text,
+                      "What the source holds of %" PRIu64
+                      " file%s is taken as right. The next run copies %s; what the disks hold now "
                       "goes into their history.",
                       n, number(n), n == 1 ? "it" : "them");
     if (held->wanted > n)

@@ -76,8 +76,6 @@ static int check_names(const struct healing *h, struct td_error *err) {
 /* --- the new file ---------------------------------------------------------------------------------------- */
 
 static int open_staged(struct healing *h, struct td_error *err) {
-    snprintf(h->staged, sizeof h->staged, ".twindock-heal-%" PRIu64, h->before.ino);
-    (void)td_sys.unlinkat(h->dir, h->staged, 0); /* left by one that was killed */
     h->fd = openat(h->dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (h->fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT || errno == EINVAL)) {
         h->fd = openat(h->dir, h->staged, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -142,6 +140,29 @@ static int read_back(struct healing *h, struct td_error *err) {
     return 0;
 }
 
+static int make_new(struct healing *h, struct td_error *err) {
+    int rc = open_staged(h, err);
+    if (rc == 0)
+        rc = take_copy(h, err);
+    if (rc == 0)
+        rc = td_attributes_apply(&h->before, h->dir, h->name, h->fd, "", err);
+    return rc == 0 ? read_back(h, err) : rc;
+}
+
+/* One that was killed may have replaced some of the file's names already: the others are to be names of the same file.
+ * A new file gets its name when it is finished, so it is good if its bytes are. */
+static bool take_left_over(struct healing *h) {
+    snprintf(h->staged, sizeof h->staged, ".twindock-heal-%" PRIu64, h->before.ino);
+    h->fd = openat(h->dir, h->staged, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    h->named = h->fd >= 0 && read_back(h, NULL) == 0;
+    if (h->named)
+        return true;
+    td_cleanup_fd(&h->fd);
+    h->fd = -1;
+    (void)td_sys.unlinkat(h->dir, h->staged, 0);
+    return false;
+}
+
 /* --- into its place -------------------------------------------------------------------------------------- */
 
 static int give_name(struct healing *h) {
@@ -195,14 +216,8 @@ static int heal_opened(struct healing *h, struct td_entry *healed, struct td_err
     if (!S_ISREG(h->before.mode) || !same_file(&h->before, h->job->known))
         return has_changed(err);
     rc = check_names(h, err);
-    if (rc == 0)
-        rc = open_staged(h, err);
-    if (rc == 0)
-        rc = take_copy(h, err);
-    if (rc == 0)
-        rc = td_attributes_apply(&h->before, h->dir, h->name, h->fd, "", err);
-    if (rc == 0)
-        rc = read_back(h, err);
+    if (rc == 0 && !take_left_over(h))
+        rc = make_new(h, err);
     if (rc == 0)
         rc = place(h, err);
     if (rc == 0)

@@ -45,7 +45,8 @@ int td_held_end(struct td_held *held, int rc, const char *safe, struct td_buf *o
 int td_held_tell(struct td_held *held, enum td_incident_kind kind, enum td_cause cause, const char *path, char member,
                  const char *detail, struct td_error *err);
 
-/* All names that the ledger knows of the source's inode `entry`, `path` first, each looked at in the source. In an
+/* All names that the ledger knows of the source's inode `entry`, `path` and others, each looked at in the source, in
+ * their order. In an
  * array of malloc'ed texts that ends with NULL; free with td_names_free. */
 int td_held_names(struct td_held *held, const char *path, const struct td_entry *entry, char ***out, size_t *count,
                   struct td_error *err);
