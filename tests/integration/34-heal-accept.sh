@@ -9,9 +9,12 @@ REC=$T/record
 KILLS=${KILLS:-0} # of heal, after each of its calls: 0 is a sample
 
 mount_array() { mount -o loop"${1:-}" "$ARRAY" "$T/mnt/array"; }
-flip_source() { # flip_source PATH [BYTE]: no time, no size changes
+flip_source() { # flip_source PATH BYTE [PATH BYTE]...: no time, no size changes
     umount "$T/mnt/array"; released "$ARRAY"
-    flip "$ARRAY" "src/$1" "${2:-0}" || flunk "(finding the blocks of $1 in the source)"
+    while [[ $# -gt 0 ]]; do
+        flip "$ARRAY" "src/$1" "$2" || flunk "(finding the blocks of $1 in the source)"
+        shift 2
+    done
     mount_array
 }
 hash_in() { sha256sum "$SRC/$1" | cut -d' ' -f1; }
@@ -76,7 +79,7 @@ undock
 # --- heal ---------------------------------------------------------------------------------------------------------
 
 good=$(hash_in docs/t1.txt) before=$(look "$SRC/docs/t1.txt")
-flip_source docs/t1.txt
+flip_source docs/t1.txt 0
 rotten=$(hash_in docs/t1.txt)
 check "(a bit is flipped)" test "$good" != "$rotten"
 dock "$A" "$B"
@@ -117,8 +120,7 @@ content "heal"
 one=$(hash_in links/one) sparse=$(hash_in sparse) odd_good=$(hash_in "$odd") n_good=$(hash_in -n)
 blocks=$(stat -c %b "$SRC/sparse")
 undock
-flip_source links/three 100; flip_source sparse 7; flip_source "-n"
-for i in 1 2 3; do flip_source "many/m$i"; done
+flip_source links/three 100 sparse 7 -n 0 many/m1 0 many/m2 1 many/m3 2
 python3 - "$ARRAY" "oddly named" <<'END'
 import sys
 with open(sys.argv[1], "r+b") as f:
@@ -178,7 +180,7 @@ content "rot on A, too"
 
 # An edit since then is nobody's to undo; neither is a name that the ledger does not know.
 undock
-flip_source docs/t4.txt; flip_source docs/t5.txt
+flip_source docs/t4.txt 0 docs/t5.txt 0
 dock "$A" "$B"
 td_is 5 "edited since: run" run
 echo "edited by somebody" >"$SRC/docs/t4.txt"
@@ -195,7 +197,7 @@ if command -v gcc >/dev/null; then
     gcc -shared -fPIC -O1 -o "$T/kill.so" "$(dirname "${BASH_SOURCE[0]}")/kill-after.c" -ldl || flunk "compiling"
     undock
     good=$(hash_in photos/2014/p3.raw) one=$(hash_in links/one)
-    flip_source photos/2014/p3.raw 500; flip_source links/one 5
+    flip_source photos/2014/p3.raw 500 links/one 5
     rotten=$(hash_in photos/2014/p3.raw) one_rotten=$(hash_in links/one)
     dock "$A" "$B"
     td_is 5 "killed: run" run
@@ -221,7 +223,7 @@ fi
 
 undock
 old=$(hash_in docs/t6.txt) group=$(hash_in links/one)
-flip_source docs/t6.txt; flip_source links/one 2
+flip_source docs/t6.txt 0 links/one 2
 new=$(hash_in docs/t6.txt)
 dock "$A" "$B"
 td_is 5 "accept: a run before" run

@@ -253,6 +253,31 @@ static void held_content_goes_nowhere(void **state) {
     expect_step(&row, DELETE, GONE);
 }
 
+/* Size and times are the same on all sides; only the ledger knows that the members have what was right before. */
+static void accepted_content_is_copied(void **state) {
+    (void)state;
+    struct td_entry edited = file;
+    struct td_file ledger = {.entry = file, .has_hash = true, .accepted = true};
+    struct td_plan plan;
+    struct td_row row = row_of(&file, &file);
+    row.ledger = &ledger;
+    expect_step(&row, COPY, EDITED);
+    row.leader = "a";
+    row.linked[TD_A] = true;
+    expect_step(&row, LINK, EDITED);
+    row = row_of(&edited, &file); /* and edited since, as everything is */
+    edited.mtime.tv_sec++;
+    row.ledger = &ledger;
+    expect_step(&row, COPY, EDITED);
+    row = row_of(&file, &file);
+    row.ledger = &ledger;
+    ledger.proven_at[TD_A] = 1; /* it has been copied there meanwhile */
+    expect_step(&row, NONE, NONE);
+    row.side[TD_B] = &file;
+    td_plan_row(&row, BOTH, &plan);
+    assert_int_equal(plan.member[TD_B].action, TD_ACT_COPY);
+}
+
 static void each_member_for_itself(void **state) {
     (void)state;
     struct td_plan plan;
@@ -277,6 +302,7 @@ int main(void) {
         cmocka_unit_test(tangled),
         cmocka_unit_test(followers_go_with_their_leader),
         cmocka_unit_test(held_content_goes_nowhere),
+        cmocka_unit_test(accepted_content_is_copied),
         cmocka_unit_test(each_member_for_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -269,6 +269,66 @@ static void test_many_of_one_size(void **state) {
     assert_int_equal(count, 2000);
 }
 
+/* --- moved, or replaced, by a run that was cut off ----------------------------------------------------- */
+
+static void test_what_has_moved_already_keeps_its_name_in_the_ledger(void **state) {
+    (void)state;
+    struct td_error err = {0};
+    struct td_file old = known("old", 7, 100, 1), there = known("there", 8, 200, 2), empty = known("empty", 9, 0, 3);
+    struct td_file taken = known("new-known", 10, 300, 4), lost = known("lost", 10, 300, 5);
+    put(&old), put(&there), put(&empty), put(&taken), put(&lost);
+    struct td_entry now = regular("new", 7, 100), other = regular("other", 8, 200), none = regular("none", 9, 0);
+    struct td_entry another = regular("another", 7, 101), known_now = regular("new-known", 10, 300);
+    scan(TD_SOURCE, &now), scan(TD_SOURCE, &other), scan(TD_SOURCE, &none), scan(TD_SOURCE, &another);
+    scan(TD_SOURCE, &known_now);
+    struct td_entry on_b = regular("there", 80, 200);
+    scan(TD_B, &on_b); /* so it is not nowhere: its move is still to be made there */
+    const char *const gone[] = {"old", "empty", "lost"};
+    for (size_t i = 0; i < 3; i++) {
+        const struct td_work_op op = {.action = TD_ACT_DELETE, .members = A | B, .path = gone[i]};
+        check(td_work_add_op(ledger, &op, &err), &err);
+    }
+    add(TD_ACT_DELETE, "there", B, 0);
+    check(td_work_find_astray(ledger, pair.id, A | B, &err), &err);
+    assert_ops(TD_ACT_ENTER, "new<old/AB;");
+}
+
+static void assert_proofs(const char *path, int64_t a, int64_t b) {
+    struct td_error err = {0};
+    struct td_file f;
+    check(td_ledger_file(ledger, pair.id, path, &f, &err), &err);
+    assert_int_equal(f.proven_at[TD_A], a);
+    assert_int_equal(f.cycle[TD_A], a);
+    assert_int_equal(f.proven_at[TD_B], b);
+    assert_int_equal(f.cycle[TD_B], b);
+}
+
+static void test_proofs_are_taken_back_before_copies_are_replaced(void **state) {
+    (void)state;
+    struct td_error err = {0};
+    static const char *const paths[] = {"both", "b", "deleted", "each", "other", "undone"};
+    for (size_t i = 0; i < 6; i++) {
+        struct td_file f = known(paths[i], i, 10, 1);
+        for (int side = TD_A; side <= TD_B; side++)
+            f.cycle[side] = f.proven_at[side] = side == TD_A ? 3 : 4;
+        put(&f);
+    }
+    add(TD_ACT_COPY, "both", A | B, 0), add(TD_ACT_LINK, "b", B, 0), add(TD_ACT_DELETE, "deleted", A | B, 0);
+    add(TD_ACT_MKDIR, "each", A, 0), add(TD_ACT_SPECIAL, "each", B, 0), add(TD_ACT_COPY, "unknown", A | B, 0);
+    add(TD_ACT_COPY, "undone", A, 0);
+    check(td_work_doubt(ledger, pair.id, &err), &err);
+    assert_proofs("both", 0, 0), assert_proofs("b", 3, 0), assert_proofs("each", 0, 0);
+    assert_proofs("deleted", 3, 4), assert_proofs("other", 3, 4), assert_proofs("undone", 0, 4);
+    check(td_work_replaced(ledger, "both", &err), &err);
+    check(td_work_replaced(ledger, "b", &err), &err);
+    check(td_work_undoubt(ledger, pair.id, &err), &err);
+    assert_proofs("both", 0, 0), assert_proofs("b", 3, 0); /* these were begun */
+    assert_proofs("each", 3, 4), assert_proofs("undone", 3, 4);
+    check(td_ledger_prove(ledger, pair.id, "undone", TD_A, 9, 9, &err), &err);
+    check(td_work_undoubt(ledger, pair.id, &err), &err); /* and only once */
+    assert_proofs("undone", 9, 4);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -282,6 +342,8 @@ int main(void) {
         TEST(test_shared_inodes_are_not_moved_apart),
         TEST(test_one_inode_goes_to_one_file),
         TEST(test_many_of_one_size),
+        TEST(test_what_has_moved_already_keeps_its_name_in_the_ledger),
+        TEST(test_proofs_are_taken_back_before_copies_are_replaced),
     };
     return cmocka_run_group_tests_name("work moves", tests, NULL, NULL);
 }
