@@ -149,7 +149,10 @@ static int copy_file(struct td_engine *engine, const struct td_work_op *work, co
     const uint8_t *expect = must_match(work, op->entry, &known) ? known.hash : NULL;
     enum td_copy_status status = td_target_copy(targets, count, engine->side[work->origin].root, op, expect, &read);
     if (status != TD_COPY_READ)
-        return not_copied(engine, work, status, read.error, &known, err);
+        return not_copied(engine, work, status, read.error, &known, err); /* the members keep what they have */
+    rc = engine->repairing ? 0 : td_work_replaced(engine->ledger, op->path, err);
+    if (rc != 0)
+        return rc;
     return work->origin == TD_SOURCE ? enter_copied(engine, op, work->members, &read, err) : 0;
 }
 
@@ -212,11 +215,6 @@ static int submit(struct td_engine *engine, const struct td_work_op *work, struc
         return work->from != NULL ? enter_moved(engine, work->path, work->from, err)
                                   : enter_plain(engine, work->path, err);
     }
-    if (!engine->repairing) {
-        int rc = td_work_replaced(engine->ledger, work->path, err);
-        if (rc != 0)
-            return rc;
-    }
     if (work->action != TD_ACT_DELETE) {
         int rc = td_work_entry(engine->ledger, TD_SOURCE, work->path, &entry, err);
         if (rc == -ENOENT)
@@ -227,6 +225,9 @@ static int submit(struct td_engine *engine, const struct td_work_op *work, struc
     }
     if (work->action == TD_ACT_COPY)
         return copy_file(engine, work, &op, err);
+    int rc = engine->repairing ? 0 : td_work_replaced(engine->ledger, work->path, err);
+    if (rc != 0)
+        return rc;
     for (int side = TD_A; side <= TD_B; side++)
         if ((work->members & TD_SIDE_BIT(side)) != 0 && engine->side[side].alive)
             td_target_submit(engine->target[side], &op);
