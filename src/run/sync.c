@@ -10,6 +10,7 @@
 #include "twindock/run/commands.h"
 #include "twindock/run/engine.h"
 #include "twindock/run/notify.h"
+#include "twindock/sync/history.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +30,7 @@ struct syncing {
     struct td_run run;
     struct td_engine engine;
     bool engine_ready;
+    bool complete; /* it came to its end */
     struct td_collection_config collection;
     int root[TD_SIDES], store[TD_SIDES];
 };
@@ -167,11 +169,21 @@ static int bring_together(struct td_engine *engine, struct td_error *err) {
     return rc;
 }
 
+/* What a sync that was killed had taken out of its place, the sweep has saved. When all is in its place again there is no
+ * more use for it than for anything else that a sync replaces. */
+static void drop_recovered(const struct syncing *syncing, int side) {
+    if (!syncing->complete || syncing->engine.exit != TD_EXIT_OK || !syncing->engine.side[side].alive)
+        return;
+    td_history_expire(syncing->store[side], INT64_MAX, INT64_MAX, NULL, NULL, NULL);
+    unlinkat(syncing->store[side], "history", AT_REMOVEDIR);
+}
+
 /* The staging directory goes, then the roots get their times back. */
 static void close_stores(struct syncing *syncing) {
     for (int side = TD_A; side <= TD_B; side++) {
         if (syncing->store[side] < 0)
             continue;
+        drop_recovered(syncing, side);
         unlinkat(syncing->store[side], "staging", AT_REMOVEDIR);
         close(syncing->store[side]);
         syncing->store[side] = -1;
@@ -244,6 +256,7 @@ int td_command_sync(const struct td_app *app, const char *source, const char *co
     bool prepared = rc == 0;
     if (prepared) {
         rc = bring_together(&syncing.engine, err);
+        syncing.complete = rc == 0;
         close_stores(&syncing);
         if (rc == 0)
             rc = restore_root_times(&syncing);

@@ -179,4 +179,7 @@ kill -9 "$RUN"; { wait "$RUN"; } 2>/dev/null
 sync_is 0 "killed, and again" "$SRC" "$T/stopped"
 check "killed, and again: equal" same "$SRC" "$T/stopped"
 check "killed, and again: nothing of ours is left" nothing_of_ours "$T/stopped"
+mkdir -p "$T/stopped/.twindock-sync/staging/swap-1/taken-out" # killed when a directory had just been swapped for another
+sync_is 0 "killed in a swap, and again" "$SRC" "$T/stopped"
+check "killed in a swap, and again: nothing of ours is left" nothing_of_ours "$T/stopped"
 finish
