@@ -169,8 +169,8 @@ static int bring_together(struct td_engine *engine, struct td_error *err) {
     return rc;
 }
 
-/* What a sync that was killed had taken out of its place, the sweep has saved. When all is in its place again there is no
- * more use for it than for anything else that a sync replaces. */
+/* What a sync that was killed had taken out of its place, the sweep has saved. When all is in its place again there is
+ * no more use for it than for anything else that a sync replaces. */
 static void drop_recovered(const struct syncing *syncing, int side) {
     if (!syncing->complete || syncing->engine.exit != TD_EXIT_OK || !syncing->engine.side[side].alive)
         return;

@@ -86,9 +86,8 @@ static void names_of_outcomes(void **state) {
     (void)state;
     static const char *const incidents[] = {"held", "repaired", "unreadable", "noted"};
     static const char *const causes[] = {
-        "none",       "source-rot", "backup-rot", "altered",     "edited-mtime-kept",
-        "unprovable", "read-error", "changing",   "write-error", "no-good-copy",
-        "accepted",
+        "none",       "source-rot", "backup-rot",  "altered",      "edited-mtime-kept", "unprovable",
+        "read-error", "changing",   "write-error", "no-good-copy", "accepted",
     };
     static const char *const results[] = {"running", "done", "done-unproven", "refused", "failed", "interrupted"};
     static const char *const actions[] = {"none", "mkdir", "copy",   "special", "attributes",
