@@ -10,16 +10,27 @@
 #include "twindock/run/notify.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define LOG_LINES "20"
 #define LOG_TIMEOUT_S 10
 
+/* The id of the start that failed, which systemd hands to an OnFailure= unit (since its version 251). */
+static const char *failed_start(void) {
+    const char *id = getenv("MONITOR_INVOCATION_ID");
+    return id != NULL && strlen(id) == 32 && strspn(id, "0123456789abcdef") == 32 ? id : NULL;
+}
+
+/* What the unit has said, and systemd about the unit; without older starts where that can be told. */
 static void add_log(const char *unit, struct td_buf *body) {
-    TD_AUTOBUF struct td_buf option = {0}, log = {0};
+    TD_AUTOBUF struct td_buf said = {0}, about = {0}, log = {0};
     struct td_error ignored;
-    td_buf_printf(&option, "--unit=%s", unit);
-    const char *const argv[] = {"journalctl", option.data, "--boot",       "--lines=" LOG_LINES,
-                                "--no-pager", "--quiet",   "--output=cat", NULL};
+    const char *id = failed_start();
+    td_buf_printf(&said, id != NULL ? "_SYSTEMD_INVOCATION_ID=%s" : "--unit=%s", id != NULL ? id : unit);
+    td_buf_printf(&about, "INVOCATION_ID=%s", id != NULL ? id : "");
+    const char *const argv[] = {"journalctl",   "--boot",  "--lines=" LOG_LINES,    "--no-pager", "--quiet",
+                                "--output=cat", said.data, id != NULL ? "+" : NULL, about.data,   NULL};
     const struct td_process journalctl = {.argv = argv, .output = &log, .timeout_s = LOG_TIMEOUT_S};
     if (td_process_run(&journalctl, &ignored) == 0 && log.len > 0)
         td_buf_printf(body, "\nThe last lines of its log:\n\n%s", log.data);
