@@ -3,6 +3,7 @@
  * work when little else does: without a configuration it mails to root, without a ledger or a log it leaves them out.
  */
 #include "twindock/base/cleanup.h"
+#include "twindock/base/clock.h"
 #include "twindock/config/config.h"
 #include "twindock/ledger/ledger.h"
 #include "twindock/platform/process.h"
@@ -15,6 +16,7 @@
 
 #define LOG_LINES "20"
 #define LOG_TIMEOUT_S 10
+#define TOLD_S 300 /* a run ends in the ledger, then mails, then the unit fails */
 
 /* The id of the start that failed, which systemd hands to an OnFailure= unit (since its version 251). */
 static const char *failed_start(void) {
@@ -48,6 +50,22 @@ static void compose(const char *unit, const char *trouble, struct td_buf *body) 
     add_log(unit, body);
 }
 
+/* An internal error in the middle of a run is recorded and mailed by the run itself: one mail for one event. */
+static int note_told(void *ctx, const struct td_info_fact *fact) {
+    bool *told = ctx;
+    const struct td_run *last = &fact->last;
+    *told = *told || (last->exit == TD_EXIT_INTERNAL && last->ended != 0 && td_wall_seconds() - last->ended < TOLD_S);
+    return 0;
+}
+
+static bool was_told(struct td_ledger *ledger) {
+    const char *status = getenv("MONITOR_EXIT_STATUS"); /* from systemd, as the start's id */
+    bool told = false;
+    if (ledger == NULL || status == NULL || strtol(status, NULL, 10) != TD_EXIT_INTERNAL)
+        return false;
+    return td_ledger_info(ledger, note_told, &told, NULL) == 0 && told;
+}
+
 static int load_config(const char *file, struct td_config *config, struct td_error *trouble) {
     return td_config_load(file, config, trouble) == 0 ? 0 : td_config_defaults(file, config);
 }
@@ -61,13 +79,15 @@ int td_command_mail_failure(const struct td_app *app, const char *file, const ch
     TD_AUTOBUF struct td_buf subject = {0}, body = {0};
     int rc = load_config(file, &config, &trouble);
     with.config = &config;
-    if (rc == 0 && config.mail_to[0] == '\0') {
-        td_buf_puts(out, "mail_to is empty, so nobody is mailed.\n");
+    if (rc == 0 && td_ledger_open_reader(config.ledger, &ledger, &ignored) != 0)
+        ledger = NULL;
+    bool wanted = rc != 0 || config.mail_to[0] != '\0', told = was_told(ledger);
+    if (!wanted || told) {
+        td_buf_puts(out, told ? "The run has mailed itself.\n" : "mail_to is empty, so nobody is mailed.\n");
+        td_ledger_close(ledger);
         td_config_free(&config);
         return TD_EXIT_OK;
     }
-    if (rc == 0 && td_ledger_open_reader(config.ledger, &ledger, &ignored) != 0)
-        ledger = NULL;
     td_buf_printf(&subject, "%s failed", unit);
     compose(unit, trouble.code != 0 ? trouble.text : NULL, &body);
     if (rc == 0)
