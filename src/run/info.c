@@ -55,15 +55,13 @@ static int64_t time_left(const struct rows *rows, const struct td_info_fact *fac
     return (int64_t)((double)(fact->all - fact->done) / (double)fact->done * (double)took) + 1 + later;
 }
 
-/* Is this still the medium that the run had, and does nobody use it now? Asks the kernel, not the disk. */
-static bool still_there(unsigned major_number, unsigned minor_number, uint64_t sequence) {
+/* Is this still the medium that the run had? Asks the kernel, not the disk. */
+static bool still_there(dev_t number, uint64_t sequence) {
     struct td_blockdev now;
-    dev_t number = makedev(major_number, minor_number);
-    return td_blockdev_from_number(number, &now, NULL) == 0 && now.diskseq != 0 && now.diskseq == sequence &&
-           !td_mount_in_use(number);
+    return td_blockdev_from_number(number, &now, NULL) == 0 && now.diskseq != 0 && now.diskseq == sequence;
 }
 
-/* What the run said holds as long as its disks are where they were. */
+/* What the run said holds as long as its disks are where they were, and nobody else has mounted one. */
 static void describe_safety(const struct td_info_fact *fact, struct td_info_row *row) {
     unsigned major_number, minor_number;
     unsigned long long sequence;
@@ -72,8 +70,13 @@ static void describe_safety(const struct td_info_fact *fact, struct td_info_row 
     for (const char *at = fact->disks; fact->safe[0] != '\0' && sscanf(at, " %c %u:%u/%llu%n", &letter, &major_number,
                                                                        &minor_number, &sequence, &used) == 4;
          at += used) {
+        dev_t number = makedev(major_number, minor_number);
         all++;
-        there += still_there(major_number, minor_number, sequence);
+        if (!still_there(number, sequence))
+            continue;
+        if (td_mount_in_use(number))
+            return;
+        there++;
     }
     if (there > 0)
         row->safe = strdup(there == all ? fact->safe : "The disk that is still in the dock is safe to remove.");
