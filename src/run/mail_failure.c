@@ -70,17 +70,27 @@ static int load_config(const char *file, struct td_config *config, struct td_err
     return td_config_load(file, config, trouble) == 0 ? 0 : td_config_defaults(file, config);
 }
 
+/* To write in, so that the mail is kept when the mailer fails; but none is made. */
+static struct td_ledger *open_ledger(const struct td_config *config) {
+    struct td_ledger *ledger = NULL;
+    struct td_error ignored = {0};
+    if (td_ledger_open_reader(config->ledger, &ledger, &ignored) != 0)
+        return NULL;
+    td_ledger_close(ledger);
+    return td_ledger_open(config->ledger, &ledger, &ignored) == 0 ? ledger : NULL;
+}
+
 int td_command_mail_failure(const struct td_app *app, const char *file, const char *unit, struct td_buf *out,
                             struct td_error *err) {
     struct td_config config = {0};
     struct td_app with = *app;
     struct td_ledger *ledger = NULL;
-    struct td_error trouble = {0}, ignored;
+    struct td_error trouble = {0};
     TD_AUTOBUF struct td_buf subject = {0}, body = {0};
     int rc = load_config(file, &config, &trouble);
     with.config = &config;
-    if (rc == 0 && td_ledger_open_reader(config.ledger, &ledger, &ignored) != 0)
-        ledger = NULL;
+    if (rc == 0)
+        ledger = open_ledger(&config);
     bool wanted = rc != 0 || config.mail_to[0] != '\0', told = was_told(ledger);
     if (!wanted || told) {
         td_buf_puts(out, told ? "The run has mailed itself.\n" : "mail_to is empty, so nobody is mailed.\n");
@@ -91,9 +101,7 @@ int td_command_mail_failure(const struct td_app *app, const char *file, const ch
     td_buf_printf(&subject, "%s failed", unit);
     compose(unit, trouble.code != 0 ? trouble.text : NULL, &body);
     if (rc == 0)
-        rc = td_notify_send(&with, ledger, subject.data, body.data, err);
-    if (rc != 0 && ledger != NULL) /* it may be the ledger that is broken */
-        rc = td_notify_send(&with, NULL, subject.data, body.data, err);
+        rc = td_notify_send(&with, ledger, subject.data, body.data, true, err);
     td_ledger_close(ledger);
     td_config_free(&config);
     return rc == 0 ? TD_EXIT_OK : TD_EXIT_INTERNAL;

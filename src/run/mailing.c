@@ -192,19 +192,25 @@ void td_notify_deliver(const struct td_app *app, struct td_ledger *ledger) {
         td_ledger_mail_untried(ledger, id, err.text, NULL);
 }
 
-int td_notify_send(const struct td_app *app, struct td_ledger *ledger, const char *subject, const char *body,
+int td_notify_send(const struct td_app *app, struct td_ledger *ledger, const char *subject, const char *body, bool keep,
                    struct td_error *err) {
-    TD_AUTOBUF struct td_buf info = {0}, message = {0};
+    TD_AUTOBUF struct td_buf info = {0}, message = {0}, title = {0};
     char host[64] = "";
     if (!mail_wanted(app))
         return td_fail_text(err, ENOENT, "%s: mail_to is empty, so nobody is mailed", app->config->file);
-    int rc = ledger != NULL ? td_info_text(app, ledger, &info, err) : 0;
-    if (rc != 0)
-        return rc;
+    struct td_error ignored = {0}, why = {0};
+    if (ledger != NULL && td_info_text(app, ledger, &info, &ignored) != 0) /* it may be the ledger that is broken */
+        td_buf_clear(&info);
     struct td_mail mail = other_mail(app, host, subject, body, &info);
-    td_mail_compose(&mail, &message, NULL);
-    return td_mailer_send(app->config->sendmail, app->config->mail_to, message.data, message.len, TD_MAILER_TIMEOUT_S,
-                          err);
+    td_mail_compose(&mail, &message, &title);
+    int rc = td_mailer_send(app->config->sendmail, app->config->mail_to, message.data, message.len, TD_MAILER_TIMEOUT_S,
+                            &why);
+    if (rc == 0)
+        return 0;
+    if (keep && ledger != NULL &&
+        td_ledger_mail_add(ledger, 0, "message", mail.when, td_buf_text(&title), td_buf_text(&message), &ignored) == 0)
+        td_ledger_mail_untried(ledger, 0, why.text, &ignored);
+    return td_fail_text(err, -rc, "%s", why.text);
 }
 
 int td_command_mail_test(const struct td_app *app, struct td_buf *out, struct td_error *err) {
@@ -212,9 +218,9 @@ int td_command_mail_test(const struct td_app *app, struct td_buf *out, struct td
     struct td_error ignored = {0};
     if (td_ledger_open_reader(app->config->ledger, &ledger, &ignored) != 0)
         ledger = NULL;
-    int rc =
-        td_notify_send(app, ledger, "a test",
-                       "This is the way a failure would reach you. Nothing is wrong; nothing needs to be done.", err);
+    int rc = td_notify_send(app, ledger, "a test",
+                            "This is the way a failure would reach you. Nothing is wrong; nothing needs to be done.",
+                            false, err);
     td_ledger_close(ledger);
     if (rc == 0)
         td_buf_printf(out, "A mail to %s was handed to %s. See whether it arrives.\n", app->config->mail_to,

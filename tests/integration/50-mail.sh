@@ -78,12 +78,13 @@ equal "the mailer fails: as JSON" 2 "$(json mail kept)"
 matches "the mailer fails: and why" 'no queue today' "$(json mail error)"
 td_is 6 "the mailer fails: mail-test says so" mail-test
 check "the mailer fails: with its words" grep -q 'no queue today' "$ERR"
+td_is 6 "the mailer fails: a mail about a program that was killed" mail-failure twindock@sdb1.service
 good_mailer
 undock
 td_is 0 "the mailer is well again: any run delivers" run --nightly
-equal "both mails have come" 2 "$(mails)"
-equal "in the order in which they were written" "each other's slots of the pair is missing" \
-    "$(for m in "$MAILS"/*; do grep -oE "each other's slots|of the pair is missing" <(sed '/^$/q' "$m"); done | tr '\n' ' ' | sed 's/ $//')"
+equal "all of them have come" 3 "$(mails)"
+equal "in the order in which they were written" "each other's slots of the pair is missing sdb1.service failed" \
+    "$(for m in "$MAILS"/*; do grep -oE "each other's slots|of the pair is missing|sdb1.service failed" <(sed '/^$/q' "$m"); done | tr '\n' ' ' | sed 's/ $//')"
 no_mails
 td info
 equal "and --info says nothing more of it" 0 "$(grep -c '^Mail:' "$OUT")"

@@ -41,8 +41,9 @@ void td_notify_overdue(const struct td_app *app, struct td_ledger *ledger);
  * recorded in the ledger, shown by --info, and changes nothing. */
 void td_notify_deliver(const struct td_app *app, struct td_ledger *ledger);
 
-/* Any other mail, at once and not kept; `ledger` NULL: without the table of --info. 0 or a negative errno. */
-int td_notify_send(const struct td_app *app, struct td_ledger *ledger, const char *subject, const char *body,
+/* Any other mail, at once; `ledger` NULL: without the table of --info. `keep`: when the mailer fails, the mail is kept
+ * in the ledger and handed over by the next run. 0 or a negative errno. */
+int td_notify_send(const struct td_app *app, struct td_ledger *ledger, const char *subject, const char *body, bool keep,
                    struct td_error *err);
 
 /* How the last run of this pair ended: its exit code, 0 when there was none. */
