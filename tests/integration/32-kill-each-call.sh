@@ -4,6 +4,8 @@
 #
 #   EVERY=1      after each call (default: a sample of SAMPLES calls, other ones for each SEED)
 #   CUT=1        each of them as a power cut, too (default: every third)
+#   FROM=N       begin with that call
+#   ONLY=rot     leave out the first half
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 
 SAMPLES=${SAMPLES:-3}
@@ -164,7 +166,7 @@ change() {
 }
 change
 "$HERE/tree-record" "$REC" note "$SRC"
-sweep "changes"
+[[ ${ONLY:-changes} = changes ]] && sweep "changes" || { save; dock "$A" "$B"; }
 
 # --- a run that finds rot -----------------------------------------------------------------------------------------
 

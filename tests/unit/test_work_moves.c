@@ -281,8 +281,16 @@ static void test_what_has_moved_already_keeps_its_name_in_the_ledger(void **stat
     struct td_entry another = regular("another", 7, 101), known_now = regular("new-known", 10, 300);
     scan(TD_SOURCE, &now), scan(TD_SOURCE, &other), scan(TD_SOURCE, &none), scan(TD_SOURCE, &another);
     scan(TD_SOURCE, &known_now);
-    struct td_entry on_b = regular("there", 80, 200);
-    scan(TD_B, &on_b); /* so it is not nowhere: its move is still to be made there */
+    struct td_entry on_b = regular("there", 80, 200), moved = regular("new", 70, 100);
+    scan(TD_B, &on_b); /* its move is still to be made */
+    scan(TD_A, &moved), scan(TD_B, &moved), scan(TD_A, &known_now);
+    struct td_file twice = known("twice", 11, 400, 6); /* the old name was not yet taken away when it was cut off */
+    put(&twice);
+    struct td_entry twice_now = regular("twice-new", 11, 400), linked = regular("twice-new", 111, 400);
+    scan(TD_SOURCE, &twice_now), scan(TD_B, &linked);
+    linked.path = "twice";
+    scan(TD_B, &linked);
+    add(TD_ACT_DELETE, "twice", B, 0);
     const char *const gone[] = {"old", "empty", "lost"};
     for (size_t i = 0; i < 3; i++) {
         const struct td_work_op op = {.action = TD_ACT_DELETE, .members = A | B, .path = gone[i]};
@@ -290,7 +298,7 @@ static void test_what_has_moved_already_keeps_its_name_in_the_ledger(void **stat
     }
     add(TD_ACT_DELETE, "there", B, 0);
     check(td_work_find_astray(ledger, pair.id, A | B, &err), &err);
-    assert_ops(TD_ACT_ENTER, "new<old/AB;");
+    assert_ops(TD_ACT_ENTER, "new<old/AB;twice-new<twice/AB;");
 }
 
 static void assert_proofs(const char *path, int64_t a, int64_t b) {

@@ -57,9 +57,9 @@ int td_work_find_moves(struct td_ledger *ledger, int64_t pair,
                                       const uint8_t hash[TD_HASH_LEN], bool same_file),
                        void *ctx, struct td_error *err);
 
-/* What a run that was cut off has moved on the members before the ledger knew: the ledger's path is nowhere any more (a
- * DELETE without `keep`), and the same file of the source has a path that the ledger does not know. Adds an ENTER from
- * the old path for `members`. Called before td_work_find_moves(). */
+/* What a run that was cut off has moved on the members before the ledger knew: the source has lost the ledger's path (a
+ * DELETE), and the same file of the source has a path that members have and the ledger does not know. Adds an ENTER
+ * from the old path for `members`. Called before td_work_find_moves(). */
 int td_work_find_astray(struct td_ledger *ledger, int64_t pair, unsigned members, struct td_error *err);
 
 /* Before operations are carried out: members' copies that COPY, SPECIAL, LINK and MKDIR will replace are on record as
