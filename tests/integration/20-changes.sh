@@ -10,15 +10,15 @@ max_change = 100%'
 both_equal() { # both_equal NAME: by rsync's word, and by that of a walker that goes where rsync cannot
     undock
     for image in "$A" "$B"; do
-        check "$1: $(basename "$image") equals the source" mounted "$image" compare_without_deep
-        check "$1: $(basename "$image") equals the source, by the walker" mounted "$image" "$HERE/tree-compare" equal "$SRC" "$MNT/M"
+        check "$1: $(basename "$image") equals the source" mounted "$image" compare_twice
     done
     dock "$A" "$B"
 }
-compare_without_deep() {
+compare_twice() {
     local said
     said=$(rsync -aHAXSc --numeric-ids --delete -n -i --exclude=/deep "$SRC/" "$MNT/M/" 2>&1)
     [[ -z $said ]] || { printf '%s\n' "$said"; return 1; }
+    "$HERE/tree-compare" equal "$SRC" "$MNT/M"
 }
 kept() { # kept IMAGE PATH: the content of the newest version of PATH in the history
     mounted "$1" sh -c 'cat "$(ls -d "$MNT"/.twindock/history/*/"$1" | tail -n 1)"' sh "$2"

@@ -3,12 +3,12 @@
 # no path is torn, nothing is on record as proven that is not, the next run comes to the same end as always.
 #
 #   EVERY=1      after each call (default: a sample of SAMPLES calls, other ones for each SEED)
-#   CUT=1        each of them as a power cut, too (default: every third)
+#   CUT=1        each of them as a power cut, too (default: every other)
 #   FROM=N       begin with that call
 #   ONLY=rot     leave out the first half
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 
-SAMPLES=${SAMPLES:-3}
+SAMPLES=${SAMPLES:-2}
 SEED=${SEED:-1}
 RANDOM=$SEED
 died=0
@@ -115,7 +115,7 @@ sweep() { # sweep NAME: over the calls of a run from what is now saved
     for n in $(if [[ ${EVERY:-} ]]; then seq "$from" "$((CALLS + 5))"; else for i in $(seq "$SAMPLES"); do echo $((RANDOM % CALLS + 1)); done; fi); do
         done=$((done + 1))
         for how in kill cut; do
-            [[ $how = kill || ${CUT:-} || $((done % 3)) = 0 ]] || continue
+            [[ $how = kill || ${CUT:-} || $((done % 2)) = 0 ]] || continue
             bring_back "$KEEP"
             die_at "$n" $how
             [[ $FAILED -lt 30 ]] || finish

@@ -5,7 +5,7 @@
 #   FILES=100000 BITS=1000 SOURCE_BITS=200 SEED=1   (defaults: few, for every day)
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 
-FILES=${FILES:-500} BITS=${BITS:-60} SOURCE_BITS=${SOURCE_BITS:-24} SEED=${SEED:-1}
+FILES=${FILES:-300} BITS=${BITS:-40} SOURCE_BITS=${SOURCE_BITS:-18} SEED=${SEED:-1}
 SIZE=${SIZE:-$((FILES > 20000 ? 3072 : 256))M}
 export MNT=$T/mnt/m
 ARRAY=$T/array.img
