@@ -30,7 +30,9 @@ static void say_member(const struct td_run *run, struct td_buf *out) {
 
 static void say_rot(const struct td_report *report, struct td_buf *out) {
     const struct td_counts *counts = &report->run->counts;
-    if (counts->held > 0)
+    if (strcmp(report->run->command, "check") == 0)
+        td_buf_puts(out, "its two halves differ");
+    else if (counts->held > 0)
         td_buf_puts(out, counts->repaired == 0 ? "rot found in the source" : "rot found, in the source too");
     else if (!td_findings_name_unrepaired(report, out))
         td_buf_puts(out, counts->repaired > 0 && counts->unreadable == 0 ? "rot found and repaired" : "rot found");
@@ -46,6 +48,8 @@ static void say_unreadable(const struct td_report *report, struct td_buf *out) {
 static void say_done(const struct td_run *run, struct td_buf *out) {
     if (run->result == TD_RESULT_DONE_UNPROVEN)
         td_buf_puts(out, "backed up, proof not finished");
+    else if (strcmp(run->command, "check") == 0)
+        td_buf_puts(out, "its two halves are the same");
     else if (strcmp(run->command, "verify") == 0)
         td_buf_puts(out, run->counts.left == 0 ? "read in full and proven" : "read in full, not all of it proven");
     else if (has_state(run, TD_A, "unseen") || has_state(run, TD_B, "unseen"))
