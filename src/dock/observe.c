@@ -144,7 +144,8 @@ static bool card_is_due(const struct enrolled *enrolled, struct td_slot *slot) {
 
 static void look_at_card(const struct enrolled *enrolled, struct td_slot *slot) {
     struct td_error err = {0};
-    int root = td_mount_ext4(&slot->fs.device, true, &err);
+    struct td_write_protection seal;
+    int root = td_mount_ext4_sealed(&slot->fs.device, &seal, &err);
     if (root < 0) {
         slot->card_state = root == -EBUSY ? TD_CARD_UNREAD : TD_CARD_BAD;
         note_problem(slot, &err);
@@ -153,6 +154,7 @@ static void look_at_card(const struct enrolled *enrolled, struct td_slot *slot) 
     int rc = td_card_read(root, &slot->card, &err);
     close(root);
     td_blockdev_wait_free(slot->fs.device.node, FREE_WITHIN_MS, NULL);
+    td_write_protect_end(&seal);
     slot->card_state = rc == 0 ? TD_CARD_READ : rc == -ENOENT ? TD_CARD_ABSENT : TD_CARD_BAD;
     if (slot->card_state == TD_CARD_ABSENT && card_is_due(enrolled, slot))
         slot->card_state = TD_CARD_DUE;

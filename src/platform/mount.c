@@ -173,6 +173,20 @@ int td_mount_ext4(const struct td_blockdev *device, bool read_only, struct td_er
     return td_take_fd(&root);
 }
 
+int td_mount_ext4_sealed(const struct td_blockdev *device, struct td_write_protection *seal, struct td_error *err) {
+    *seal = (struct td_write_protection){.device = -1, .note = -1};
+    int rc = td_blockdev_wait_free(device->node, FREE_WAIT_MS, err);
+    if (rc < 0)
+        return td_wrap(err, rc, "cannot mount %s", device->node);
+    rc = td_write_protect(device, seal);
+    if (rc < 0)
+        return td_fail(err, -rc, "cannot write-protect %s", device->node);
+    int root = td_mount_ext4(device, true, err);
+    if (root < 0)
+        td_write_protect_end(seal);
+    return root;
+}
+
 int td_mount_checkpoint(int root, struct td_error *err) {
     if (td_sys.syncfs(root) < 0)
         return td_fail(err, errno, "cannot write everything out");

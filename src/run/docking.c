@@ -25,7 +25,7 @@ void td_docking_init(struct td_docking *docking, const struct td_config *config,
     *docking =
         (struct td_docking){.config = config, .dock = dock, .lock = -1, .pair_lock = -1, .device_lock = {-1, -1}};
     for (int side = 0; side < TD_SIDES; side++)
-        docking->mounted[side] = (struct td_mounted){-1, -1, -1};
+        docking->mounted[side] = (struct td_mounted){-1, -1, -1, {.device = -1, .note = -1}};
 }
 
 /* Locks lie beside the ledger: whoever shares the ledger shares the locks. A descriptor, -EALREADY: another run has it.
@@ -272,7 +272,8 @@ int td_docking_mount_side(struct td_docking *docking, enum td_side side, const c
     int rc = read_only ? 0 : same_medium(slot, err);
     if (rc != 0)
         return rc;
-    mounted->root = td_mount_ext4(&slot->fs.device, read_only, err);
+    mounted->root = read_only ? td_mount_ext4_sealed(&slot->fs.device, &mounted->seal, err)
+                              : td_mount_ext4(&slot->fs.device, false, err);
     if (mounted->root < 0)
         return mounted->root;
     rc = read_only ? 0 : same_card(slot, mounted->root, err);
@@ -304,6 +305,7 @@ int td_docking_unmount(struct td_docking *docking, enum td_side side, struct td_
     close_fd(&mounted->store);
     close_fd(&mounted->root);
     int rc = td_blockdev_wait_free(slot->fs.device.node, FREE_WITHIN_MS, err);
+    td_write_protect_end(&mounted->seal);
     return synced == 0
                ? rc
                : td_fail(err, synced, "cannot sync member %c on %s", side == TD_A ? 'A' : 'B', slot->fs.device.node);

@@ -150,10 +150,15 @@ int td_enrolling_read_cards(const struct td_docking *docking, struct td_card car
                             struct td_error *err) {
     *count = 0;
     for (int i = 0; i < 2; i++) {
-        TD_AUTOCLOSE int root = mount_slot(&docking->seen.slots[i], true, err);
+        const struct td_blockdev *device = &docking->seen.slots[i].fs.device;
+        struct td_write_protection seal;
+        int root = td_mount_ext4_sealed(device, &seal, err);
         if (root < 0)
             return root;
         int rc = td_card_read(root, &cards[i], err);
+        close(root);
+        td_blockdev_wait_free(device->node, 10000, NULL);
+        td_write_protect_end(&seal);
         if (rc == 0)
             (*count)++;
         else if (rc != -ENOENT)

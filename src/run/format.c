@@ -9,6 +9,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+#define FREE_WITHIN_MS 10000
 
 /* A dock that mirrors shows one disk, and writes to two. */
 static bool mirrors(const struct td_docking *docking) {
@@ -51,17 +54,28 @@ static int check_disks(const struct td_docking *docking, bool erase, struct td_e
     return 0;
 }
 
+static int read_card(const struct td_slot *slot, struct td_card *card) {
+    struct td_error ignored = {0};
+    struct td_write_protection seal;
+    int root = td_mount_ext4_sealed(&slot->fs.device, &seal, &ignored);
+    if (root < 0)
+        return root;
+    int rc = td_card_read(root, card, &ignored);
+    close(root);
+    td_blockdev_wait_free(slot->fs.device.node, FREE_WITHIN_MS, NULL);
+    td_write_protect_end(&seal);
+    return rc;
+}
+
 /* A disk that carries a card is a backup, whether this machine's ledger knows it or not: a lost ledger must not end in
  * two empty disks. Whoever means it takes the filesystem away by hand first. */
 static int refuse_members(const struct td_docking *docking, struct td_error *err) {
     for (int i = 0; i < disks_of(docking); i++) {
         const struct td_slot *slot = &docking->seen.slots[i];
-        struct td_error ignored = {0};
         struct td_card card;
         if (!slot->super_read)
             continue;
-        TD_AUTOCLOSE int root = td_mount_ext4(&slot->fs.device, true, &ignored);
-        if (root < 0 || td_card_read(root, &card, &ignored) != 0)
+        if (read_card(slot, &card) != 0)
             continue;
         td_fail_text(
             err, EEXIST,

@@ -34,7 +34,7 @@ untouched() {
 
 # --- made in the dock -------------------------------------------------------------------------------------------
 
-new_disk "$A" 64M
+new_disk "$A" 32M
 as mirror; dock "$A" ''
 printf 'no\n' | "$TWINDOCK" format M -c "$CONF" >"$OUT" 2>"$ERR"
 equal "format in a mirroring dock asks" 2 $?
@@ -76,7 +76,7 @@ matches "they are the same" 'halves of M are the same' "$(cat "$OUT")"
 untouched "check --full as JSON" 0 check --full --json
 equal "they are the same" 'true 0 0' "$(json docks 0 full comparison equal) $(json docks 0 full exit) $(json docks 0 full comparison different)"
 untouched "check --full --every-block" 0 check --full --every-block --json
-equal "every byte was compared" "$((64 << 20)) true" "$(json docks 0 full comparison compared) $(json docks 0 full comparison every_block)"
+equal "every byte was compared" "$((32 << 20)) true" "$(json docks 0 full comparison compared) $(json docks 0 full comparison every_block)"
 equal "both halves have the generation now" '2 2' "$(ledger "SELECT group_concat(generation, ' ') FROM (SELECT generation FROM member ORDER BY letter)")"
 equal "what was proven of one is proven of both" "0" "$(ledger 'SELECT count(*) FROM file WHERE sha256 IS NOT NULL AND (a_proven <> b_proven OR a_proven = 0)')"
 td info
@@ -176,7 +176,7 @@ matches "says so" 'Set it to show both' "$(cat "$OUT")"
 # --- twins in a mirroring dock ---------------------------------------------------------------------------------------
 
 printf '[collection T]\nsource = %s\n' "$SRC" | tee -a "$T/plain.conf" >>"$T/mirror.conf"
-new_disk "$C" 64M; new_disk "$D" 64M
+new_disk "$C" 32M; new_disk "$D" 32M
 as plain; dock "$C" "$D"
 td_is 0 "a pair of twins" format T --yes
 td_is 0 "with a backup" run T

@@ -30,7 +30,7 @@ refuses() { # refuses NAME REGEX: as a mirrored pair
 # --- enroll -------------------------------------------------------------------------------------------------------
 
 as plain
-new_disk "$A" 48M
+new_disk "$A" 24M
 mkfs.ext4 -q -b 4096 -L music "$A"
 mkdir -p "$T/mnt/hand"
 mount -o loop "$A" "$T/mnt/hand"
@@ -42,7 +42,7 @@ at=$(debugfs -R 'blocks /M/big.bin' "$B" 2>/dev/null | tr ' ' '\n' | grep -m1 '^
 poke "$B" $((at * 4096 + 900))
 refuses "one byte of a file" 'cannot be enrolled as a mirrored pair\. The two halves of M differ .*M/big\.bin'
 mirrored "$A" "$B"
-poke "$B" $((48 * 1024 * 1024 - 1)) # free
+poke "$B" $((24 * 1024 * 1024 - 1)) # free
 mirrored "$A" "$B"
 tune2fs -L other "$B" >/dev/null 2>&1
 refuses "another label" 'halves of M differ .*first at byte [0-9]+, in what the filesystem keeps for itself'
@@ -132,7 +132,7 @@ undock
 
 # Large disks take their time.
 rm -rf "$T/ledger"
-truncate -s 3G "$T/large.img"
+truncate -s 2G "$T/large.img"
 mkfs.ext4 -q -b 4096 "$T/large.img"
 mirrored "$T/large.img" "$A"; mirrored "$T/large.img" "$B"
 dock "$A" "$B"

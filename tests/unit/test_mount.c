@@ -272,6 +272,29 @@ static void dirty_disk(const char *features) {
     must_run("e2fsck", "-fn", copy.node, NULL);
 }
 
+/* Coming upon damage, a read-only ext4 notes it in the superblock. Under the seal it cannot. */
+static void a_seal_keeps_damage_unnoted(void **state) {
+    struct td_write_protection seal;
+    (void)state;
+    make("metadata_csum");
+    must_run("debugfs", "-w", "-R", "mkdir box", loop.image, NULL);
+    loopdev_detach(&loop);
+    must_run("debugfs", "-w", "-R", "sif box checksum 1", loop.image, NULL);
+    uint64_t before = file_sum(loop.image);
+    attach(&loop);
+    int root = td_mount_ext4_sealed(&device, &seal, &err);
+    assert_true(root >= 0);
+    assert_int_equal(td_open_beneath(root, "box", O_RDONLY | O_DIRECTORY, 0), -EBADMSG);
+    close(root);
+    assert_int_equal(td_blockdev_wait_free(device.node, 5000, NULL), 0);
+    td_write_protect_end(&seal);
+    assert_int_equal(td_blockdev_is_protected(device.node), 0);
+    loopdev_detach(&loop);
+    assert_true(before == file_sum(loop.image));
+    attach(&loop);
+    close(mount_it(false)); /* and it can be written again */
+}
+
 static void read_only_leaves_orphans(void **state) {
     (void)state;
     dirty_disk("^orphan_file");
@@ -461,6 +484,7 @@ int main(void) {
         TEST(stored_options_of_tune2fs),
         TEST(read_only_writes_nothing),
         TEST(read_only_leaves_orphans),
+        TEST(a_seal_keeps_damage_unnoted),
         TEST(read_only_leaves_orphan_files),
         TEST(checkpoint_makes_it_visible_without_replay),
         TEST(checkpoint_empties_the_journal),

@@ -674,88 +674,8 @@ static void test_mirrored_pair_in_individual_mode(void **state) {
     assert_int_equal(j.verdict, TD_WRONG_LAYOUT);
     assert_int_equal(j.slot_of[0], 0);
     assert_int_equal(j.slot_of[1], 1);
-    seen.slots[1].identity = (struct td_identity){0}; /* then it is the other one than that which is told */
-    j = judge(&strict);
-    assert_int_equal(j.verdict, TD_WRONG_LAYOUT);
-    assert_int_equal(j.slot_of[1], 1);
-    dock("B", "A");
-    seen.slots[0].card = seen.slots[1].card;
-    assert_int_equal(judge(&strict).verdict, TD_SWAPPED);
-    seen.slots[0].identity = seen.slots[1].identity = (struct td_identity){0};
-    j = judge(&strict); /* none is told: the source slot's is A */
-    assert_int_equal(j.verdict, TD_WRONG_LAYOUT);
-    assert_int_equal(j.slot_of[0], 0);
-    assert_string_equal(j.slots[0].rests_on, "card");
-    dock("A", "B");
-    seen.slots[1].card = seen.slots[0].card;
     seen.slots[1].identity = seen.slots[0].identity; /* a bridge that lies */
     assert_int_equal(judge(&strict).verdict, TD_DUPLICATE_IDENTITY);
-    enroll_all(NULL);
-}
-
-/* Made in a dock that mirrors: of B's drive nothing is known, so what is not A's is taken for B's. */
-static void test_half_of_unknown_drive(void **state) {
-    (void)state;
-    struct td_identity of_b = pairs[M].members[1].identity;
-    pairs[M].members[1].identity = (struct td_identity){0};
-    assert_int_equal(mirror(TD_LAYOUT_MIRRORED, 0, 7).verdict, TD_OK);
-    seen.slots[0].identity = of_b;
-    struct td_judgement j = judge(&strict);
-    assert_int_equal(j.verdict, TD_OK);
-    assert_int_equal(j.slot_of[1], 0);
-    assert_string_equal(j.slots[0].rests_on, "card");
-    pairs[M].members[1].identity = of_b; /* once it is known, no other drive will do */
-    strcpy(seen.slots[0].identity.serial, "WD-OTHER");
-    seen.slots[0].identity.wwn[0] = '\0';
-    assert_int_equal(judge(&strict).verdict, TD_UNKNOWN_MEMBER);
-    enroll_all(NULL);
-}
-
-static void test_halves_that_differ(void **state) {
-    (void)state;
-    mirror(TD_LAYOUT_MIRRORED, 0, 7);
-    pairs[M].differs = 12;
-    const struct td_policy never = {.prove_every = 0};
-    assert_int_equal(judge(&strict).verdict, TD_UNPROVEN_PAIR);
-    assert_int_equal(judge(&never).verdict, TD_UNPROVEN_PAIR);
-    seen.slots[0].card.generation = 6;
-    assert_int_equal(judge(&strict).verdict, TD_STALE_SOURCE);
-    pairs[M].differs = 0;
-    enroll_all(NULL);
-}
-
-/* A dock that mirrors shows what fits on both disks. */
-static void test_sizes_of_halves(void **state) {
-    (void)state;
-    mirror(TD_LAYOUT_MIRRORED, 0, 7);
-    pairs[M].members[1].size = SIZE + SIZE / 4;
-    seen.slots[0].disk.size = seen.slots[0].fs.device.size = SIZE - 4096;
-    assert_int_equal(judge(&strict).verdict, TD_OK);
-    seen.slots[0].disk.size = seen.slots[0].fs.device.size = SIZE + SIZE / 4;
-    assert_int_equal(judge(&strict).verdict, TD_OK);
-    seen.slots[0].disk.size = seen.slots[0].fs.device.size = 2 * SIZE + SIZE / 4;
-    assert_int_equal(judge(&strict).verdict, TD_DOCK_MERGED);
-    enroll_all(NULL);
-}
-
-/* Two disks of a pair combined the wrong way round show one disk on which nothing is known. */
-static void test_combined_disks(void **state) {
-    (void)state;
-    for (int mode = 0; mode < 2; mode++) {
-        fresh(mode == 0 ? TD_MODE_INDIVIDUAL : TD_MODE_MIRROR);
-        seen.slots[0] = (struct td_slot){.present = true};
-        seen.slots[0].disk.size = 2 * SIZE - SIZE / 100;
-        assert_int_equal(judge(&strict).verdict, TD_DOCK_MERGED);
-        seen.slots[0].disk.size = 2 * SIZE + SIZE / 100;
-        assert_int_equal(judge(&strict).verdict, TD_DOCK_MERGED);
-        seen.slots[0].disk.size = 2 * SIZE - SIZE / 10;
-        assert_int_equal(judge(&strict).verdict, TD_FOREIGN_DISK);
-    }
-    fresh(TD_MODE_INDIVIDUAL); /* beside another disk it is just large */
-    seen.slots[0] = (struct td_slot){.present = true};
-    seen.slots[0].disk.size = 2 * SIZE;
-    build_member(&seen.slots[1], M, 1);
-    assert_int_equal(judge(&strict).verdict, TD_FOREIGN_DISK);
     enroll_all(NULL);
 }
 
@@ -773,10 +693,6 @@ int main(void) {
         cmocka_unit_test(test_twins_are_never_mirrored),
         cmocka_unit_test(test_mirrored_pair_in_mirror_mode),
         cmocka_unit_test(test_mirrored_pair_in_individual_mode),
-        cmocka_unit_test(test_half_of_unknown_drive),
-        cmocka_unit_test(test_halves_that_differ),
-        cmocka_unit_test(test_sizes_of_halves),
-        cmocka_unit_test(test_combined_disks),
     };
     return cmocka_run_group_tests(tests, enroll_all, NULL);
 }

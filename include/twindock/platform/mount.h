@@ -21,6 +21,7 @@
 
 #include "twindock/base/error.h"
 #include "twindock/platform/blockdev.h"
+#include "twindock/platform/write_protection.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -32,6 +33,13 @@
  * that is mounted elsewhere is never shared. -EACCES or -EROFS: write-protected. The text has the kernel's reason.
  */
 int td_mount_ext4(const struct td_blockdev *device, bool read_only, struct td_error *err);
+
+/*
+ * The same read-only, with the device write-protected (write_protection.h) for as long as `seal` is held: a read-only
+ * ext4 that comes upon damage notes it in the superblock, on the disk, unless the device itself cannot be written. Let
+ * go of the seal when the descriptor has been closed; there is nothing to let go of after a failure.
+ */
+int td_mount_ext4_sealed(const struct td_blockdev *device, struct td_write_protection *seal, struct td_error *err);
 
 /* Bring what the journal holds into place (EXT4_IOC_CHECKPOINT), so that it is visible without replay. Syncs first.
  * -EOPNOTSUPP on kernels before 5.14: freezing would do the same, but a kill while frozen would leave the

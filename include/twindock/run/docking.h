@@ -11,15 +11,17 @@
 #include "twindock/ledger/ledger.h"
 #include "twindock/model/config.h"
 #include "twindock/model/entry.h"
+#include "twindock/platform/write_protection.h"
 #include "twindock/report/document.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
 struct td_mounted {
-    int root;       /* of the filesystem */
-    int collection; /* the target directory below it; -1: not there yet */
-    int store;      /* .twindock; -1: not there */
+    int root;                        /* of the filesystem */
+    int collection;                  /* the target directory below it; -1: not there yet */
+    int store;                       /* .twindock; -1: not there */
+    struct td_write_protection seal; /* while it is mounted read-only */
 };
 
 struct td_docking {
