@@ -68,32 +68,34 @@ static size_t wanted(const struct reader *reader, uint64_t at, size_t length) {
     return left < length ? (size_t)left : length;
 }
 
-/* What could not be read in one go, bit by bit: the bad parts are marked. */
-static void read_bit_by_bit(struct reader *reader, struct piece *piece) {
+/* What could not be read in one go, bit by bit: the bad parts are marked. True: the disk is gone. */
+static bool read_bit_by_bit(struct reader *reader, struct piece *piece) {
     int disk = reader->disk, fd = reader->comparison->options->fd[disk];
-    for (size_t at = 0; at < piece->length && !reader->lost && !asked_to_stop(reader->comparison); at += ALIGNED) {
+    bool gone = false;
+    for (size_t at = 0; at < piece->length && !gone && !asked_to_stop(reader->comparison); at += ALIGNED) {
         size_t want = wanted(reader, piece->start + at, ALIGNED);
         ssize_t got = td_pread_all(fd, piece->data[disk] + at, want, (off_t)(piece->start + at));
         bool bad = got != (ssize_t)want;
         piece->bad[disk][at / ALIGNED] = bad;
         piece->any_bad[disk] = piece->any_bad[disk] || bad;
         reader->failed = bad ? reader->failed + ALIGNED : 0;
-        reader->lost = means_gone(got) || got == 0 || reader->failed >= GONE_AFTER;
+        gone = means_gone(got) || got == 0 || reader->failed >= GONE_AFTER;
     }
+    return gone;
 }
 
-static void read_piece(struct reader *reader, struct piece *piece) {
+/* True: the disk is gone. */
+static bool read_piece(struct reader *reader, struct piece *piece) {
     int disk = reader->disk;
     piece->any_bad[disk] = false;
     size_t want = wanted(reader, piece->start, piece->length);
     ssize_t got = td_pread_all(reader->comparison->options->fd[disk], piece->data[disk], want, (off_t)piece->start);
     if (got == (ssize_t)want) {
         reader->failed = 0;
-        return;
+        return false;
     }
-    reader->lost = means_gone(got);
     memset(piece->bad[disk], 0, sizeof piece->bad[disk]);
-    read_bit_by_bit(reader, piece);
+    return means_gone(got) || read_bit_by_bit(reader, piece);
 }
 
 static void *read_all(void *arg) {
@@ -107,8 +109,9 @@ static void *read_all(void *arg) {
             break;
         struct piece *piece = &comparison->ring[reader->done % RING];
         pthread_mutex_unlock(&comparison->lock);
-        read_piece(reader, piece);
+        bool gone = read_piece(reader, piece);
         pthread_mutex_lock(&comparison->lock);
+        reader->lost = gone;
         reader->done++;
         comparison->bytes[reader->disk] += piece->length;
         pthread_cond_broadcast(&comparison->moved);
