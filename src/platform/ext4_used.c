@@ -155,9 +155,9 @@ static void leave_out_unmade(struct td_ext4_used *used, const struct td_ext4_gro
 
 /* Groups that share their places with this one. A damaged descriptor has its say in add_bitmap(). */
 static void consider_tables(struct td_ext4_used *used) {
-    uint32_t first = used->group / used->fs.flex * used->fs.flex;
+    uint32_t first = used->group & ~(used->fs.flex - 1); /* a power of two */
     for (uint32_t g = first; g < used->fs.groups && g - first < used->fs.flex; g++) {
-        struct td_ext4_group of[2];
+        struct td_ext4_group of[2] = {0};
         bool sound = true;
         for (int d = 0; d < used->disks; d++) {
             sound = describe(used, d, g, &of[d]) && sound;

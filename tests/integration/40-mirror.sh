@@ -5,6 +5,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 
 OLD=$T/old.img C=$T/c.img D=$T/d.img
 
+sums() { cksum "$@" | cut -d' ' -f1,2 | tr '\n' ' '; } # faster than lib.sh's, and enough
 claim_slots
 configure
 cp "$CONF" "$T/plain.conf"
