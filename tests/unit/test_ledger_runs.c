@@ -455,6 +455,46 @@ static void test_info_through_a_reader(void **state) {
     assert_string_equal(seen.fact.pair.uuid, "18e61a61");
 }
 
+/* The halves of a mirrored pair, compared: the newer proof counts for both; what no one has proven stays so. */
+static void test_halves(void **state) {
+    struct td_pair *pairs = NULL;
+    struct td_file file_a;
+    size_t count = 0;
+    (void)state;
+    put("x", 500, 100, true);
+    put("y", 0, 400, true);
+    put("z", 0, 0, true);
+    assert_int_equal(info().fact.oldest_proof, 0);
+    assert_int_equal(td_ledger_share_proofs(ledger, pair.id, NULL), 0);
+    const struct {
+        const char *path;
+        int64_t when;
+    } rows[] = {{"x", 500}, {"y", 400}, {"z", 0}};
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(td_ledger_file(ledger, pair.id, rows[i].path, &file_a, NULL), 0);
+        assert_int_equal(file_a.proven_at[TD_A], rows[i].when);
+        assert_int_equal(file_a.proven_at[TD_B], rows[i].when);
+    }
+    assert_int_equal(td_ledger_drop_file(ledger, pair.id, "z", NULL), 0);
+    assert_int_equal(info().fact.oldest_proof, 400);
+
+    struct td_identity drive = {.source = TD_IDENTITY_ATA, .serial = "WD-1", .wwn = "0x5", .model = "WD"};
+    assert_int_equal(td_ledger_set_differs(ledger, pair.id, 12, NULL), 0);
+    assert_int_equal(td_ledger_learn_drive(ledger, pair.members[1].id, &drive, 1000, NULL), 0);
+    assert_int_equal(td_ledger_learn_drive(ledger, 4711, &drive, 1000, NULL), -ENOENT);
+    assert_int_equal(td_ledger_pairs(ledger, &pairs, &count, NULL), 0);
+    assert_int_equal(pairs[0].differs, 12);
+    assert_string_equal(pairs[0].members[1].identity.serial, "WD-1");
+    assert_int_equal(pairs[0].members[1].identity.source, TD_IDENTITY_ATA);
+    assert_int_equal(pairs[0].members[1].size, 1000);
+    assert_string_equal(pairs[0].members[0].identity.serial, "");
+    free(pairs);
+
+    struct td_run run = begin("run", 1000); /* a half that the dock wrote and did not show counts as written */
+    end(&run, TD_RESULT_DONE, 0, "ok", "unseen");
+    assert_int_equal(info().fact.last_backup, 1000);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -472,6 +512,7 @@ int main(void) {
         TEST(test_a_proof_is_as_old_as_its_oldest_part),
         TEST(test_sums_within_a_transaction),
         TEST(test_info_through_a_reader),
+        TEST(test_halves),
     };
     return cmocka_run_group_tests_name("ledger runs", tests, NULL, NULL);
 }
