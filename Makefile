@@ -70,7 +70,7 @@ program := $(BUILD)/twindock
 manual := $(patsubst man/%.in,$(BUILD)/man/%,$(wildcard man/*.in))
 completion := $(BUILD)/completion/twindock
 
-.PHONY: all tests objects check check-vm run-checks demo lint format install install-program uninstall \
+.PHONY: all tests objects fuzz fuzzers check check-vm run-checks demo lint format install install-program uninstall \
         check-install deb check-package clean help FORCE
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -138,6 +138,25 @@ check-vm: ## Install it in a Debian under QEMU and plug disks into its docks (as
 	@tests/support/deps build test package vm
 	@$(MAKE) --no-print-directory all deb
 	@BUILD='$(abspath $(BUILD))' tests/vm/suite.py
+
+# Each parser of bytes that somebody else has written, with libFuzzer. What is found goes to build-fuzz/; tests/fuzz/corpus
+# is kept small, and test_corpus replays it at every check.
+FUZZ = ata vpd80 vpd83 serial wwid card ext4 config escape
+FUZZ_RUNS = 20000
+fuzz: ## Fuzz the parsers of foreign bytes for a moment; FUZZ_RUNS=10000000 FUZZ='ata card' for long
+	@tests/support/deps build lint && tests/support/deps fuzz
+	@$(MAKE) --no-print-directory BUILD=build-fuzz CC=clang SANITIZE=address,undefined \
+	    CFLAGS='-O1 -g -fsanitize=fuzzer-no-link' fuzzers
+	@set -e; for t in $(FUZZ); do mkdir -p build-fuzz/found/$$t; printf '%s: ' $$t; \
+	    build-fuzz/fuzz/$$t -runs=$(FUZZ_RUNS) -timeout=10 -verbosity=0 -print_final_stats=1 -max_len=4096 \
+	    -artifact_prefix=build-fuzz/found/$$t- build-fuzz/found/$$t tests/fuzz/corpus/$$t 2>build-fuzz/log || \
+	    { cat build-fuzz/log; exit 1; }; sed -n 's/^stat::number_of_executed_units: *//p' build-fuzz/log; done
+
+fuzzers: $(FUZZ:%=$(BUILD)/fuzz/%)
+
+$(BUILD)/fuzz/%: tests/fuzz/fuzz.c $(call object,tests/support/fuzz_targets.c) $(library)
+	@mkdir -p $(@D)
+	$(call say,FUZZ) $(compile) -Itests/support -DFUZZ_TARGET=fuzz_$* -fsanitize=fuzzer -pie -o $@ $^ $(pkg_libs)
 
 demo: ## See it at work on two disk images: backup, a flipped bit, swapped disks
 	@tests/support/deps build test

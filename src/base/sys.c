@@ -2,7 +2,12 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
+
+static int plain_ioctl(int fd, unsigned long request, void *argument) {
+    return ioctl(fd, request, argument);
+}
 
 const struct td_sys td_libc = {
     .pread = pread,
@@ -14,6 +19,7 @@ const struct td_sys td_libc = {
     .unlinkat = unlinkat,
     .ftruncate = ftruncate,
     .fallocate = fallocate,
+    .ioctl = plain_ioctl,
 };
 
 struct td_sys td_sys = {
@@ -26,4 +32,5 @@ struct td_sys td_sys = {
     .unlinkat = unlinkat,
     .ftruncate = ftruncate,
     .fallocate = fallocate,
+    .ioctl = plain_ioctl,
 };

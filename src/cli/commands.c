@@ -85,7 +85,26 @@ static int do_format(const struct td_app *app, const struct td_cli *cli, struct 
     return td_command_format(app, &request, out, err);
 }
 
+static int do_replace(const struct td_app *app, const struct td_cli *cli, struct td_buf *out, struct td_error *err) {
+    struct question question = {cli->arguments[0], app->stop};
+    struct td_replace_request request = {
+        .collection = cli->arguments[0],
+        .member = cli->replace,
+        .dock = cli->dock,
+        .erase = (cli->given & TD_OPT_ERASE) != 0,
+        .ask = (cli->given & TD_OPT_YES) != 0 ? NULL : ask_for_name,
+        .ctx = &question,
+    };
+    return td_command_replace(app, &request, out, err);
+}
+
 static int do_enroll(const struct td_app *app, const struct td_cli *cli, struct td_buf *out, struct td_error *err) {
+    if (cli->replace != NULL)
+        return do_replace(app, cli, out, err);
+    if ((cli->given & (TD_OPT_YES | TD_OPT_ERASE)) != 0) {
+        td_fail_text(err, EINVAL, "enroll takes --yes and --erase only together with --replace");
+        return TD_EXIT_USAGE;
+    }
     return td_command_enroll(app, cli->arguments[0], cli->layout, cli->dock, out, err);
 }
 
@@ -100,6 +119,27 @@ static int do_accept(const struct td_app *app, const struct td_cli *cli, struct 
 static int do_watch(const struct td_app *app, const struct td_cli *cli, struct td_buf *out, struct td_error *err) {
     (void)cli;
     return td_command_watch(app, out, err);
+}
+
+static int do_retire(const struct td_app *app, const struct td_cli *cli, struct td_buf *out, struct td_error *err) {
+    struct question question = {cli->arguments[0], app->stop};
+    struct td_retire_request request = {
+        .collection = cli->arguments[0],
+        .member = cli->argument_count > 1 ? cli->arguments[1] : NULL,
+        .ask = (cli->given & TD_OPT_YES) != 0 ? NULL : ask_for_name,
+        .ctx = &question,
+    };
+    return td_command_retire(app, &request, out, err);
+}
+
+static void tell(void *ctx, const char *text) {
+    (void)ctx;
+    fprintf(stderr, "%s\n", text);
+}
+
+static int do_slots(const struct td_app *app, const struct td_cli *cli, struct td_buf *out, struct td_error *err) {
+    struct td_slots_request request = {.list = (cli->given & TD_OPT_LIST) != 0, .tell = tell};
+    return td_command_slots(app, &request, out, err);
 }
 
 static int do_mail_test(const struct td_app *app, const struct td_cli *cli, struct td_buf *out, struct td_error *err) {
@@ -129,8 +169,12 @@ const struct td_cli_command td_cli_commands[] = {
      true, do_verify},
     {"format", "COLLECTION", "make a new pair of the two disks in the dock, and enroll it",
      COMMON | TD_OPT_YES | TD_OPT_ERASE | TD_OPT_DOCK, 1, 1, true, true, do_format},
-    {"enroll", "COLLECTION", "register the docked pair and write its cards", COMMON | TD_OPT_LAYOUT | TD_OPT_DOCK, 1, 1,
-     true, true, do_enroll},
+    {"enroll", "COLLECTION", "register the docked pair and write its cards; or replace a member that is gone",
+     COMMON | TD_OPT_LAYOUT | TD_OPT_DOCK | TD_OPT_REPLACE | TD_OPT_YES | TD_OPT_ERASE, 1, 1, true, true, do_enroll},
+    {"slots", "", "learn the two slots of a dock: which path appears when a disk goes in", TD_OPT_JSON | TD_OPT_LIST, 0,
+     0, false, false, do_slots},
+    {"retire", "COLLECTION [MEMBER]", "forget a pair, or a member that is gone; the ledger's history stays",
+     COMMON | TD_OPT_YES, 1, 2, true, true, do_retire},
     {"heal", "COLLECTION PATH...", "copy a proven backup over a file of the source that has rotted and is held", COMMON,
      2, SIZE_MAX, true, true, do_heal},
     {"accept", "COLLECTION PATH...", "take what the source holds of a held file as right: the next run copies it",

@@ -12,7 +12,7 @@ static const char *const slots[] = {"strict", "any", NULL};
 static const char *const single[] = {"refuse", "allow", NULL};
 static const char *const eject[] = {"standby", "power-off", "no", NULL};
 static const char *const no_yes[] = {"no", "yes", NULL};
-static const char *const files[] = {"normal", "large", NULL};
+static const char *const files[] = {"normal", "large", "small", NULL};
 
 _Static_assert(TD_MAIL_FAILURE == 0 && TD_MAIL_CHANGE == 1 && TD_MAIL_ALWAYS == 2, "mail_on is indexed by the enum");
 _Static_assert(TD_MODE_INDIVIDUAL == 0 && TD_MODE_MIRROR == 1, "modes is indexed by the enum");
@@ -69,8 +69,8 @@ const struct config_key config_keys[] = {
                "refuse to delete more than this share of the files or bytes; 100% is no brake"),
     COLLECTION(TYPE_PERCENT, "max_change", max_change, "40%", NULL,
                "refuse to change more than this share of the files or bytes; 100% is no brake"),
-    COLLECTION(TYPE_FLAG, "files", large_files, "normal", files,
-               "large: new members get few inodes, for music or films"),
+    COLLECTION(TYPE_CHOICE, "files", files, "normal", files,
+               "large: new members get few inodes, for music or films; small: many, for mail or sources"),
 };
 /* clang-format on */
 const size_t config_key_count = sizeof config_keys / sizeof *config_keys;

@@ -199,7 +199,7 @@ static const struct {
 } types[TYPE_KINDS] = {
     [TYPE_PATH] = {set_path, "an absolute path"},
     [TYPE_SLOT] = {set_slot,
-                   "a place: an ID_PATH (udevadm info shows it) or a device node such as /dev/sdb, not a link "
+                   "a place: an ID_PATH (twindock slots shows it) or a device node such as /dev/sdb, not a link "
                    "that follows a disk"},
     [TYPE_TARGET] = {set_target, "a relative path without . and .., or . alone; .twindock, RESTORE.txt and lost+found "
                                  "are taken"},

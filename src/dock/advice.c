@@ -38,6 +38,12 @@ static void exchange(const struct td_words *w, int s, const char *begin) {
         say_how_to_begin(w);
         return;
     }
+    if (td_words_retired(pair, member)) {
+        td_say(w, " and put in a new disk: ");
+        td_words_replace(w, pair, member);
+        td_buf_printf(w->out, " makes it member %c, the old one being retired.", "AB"[member]);
+        return;
+    }
     if (!misplaced(w, 1 - s)) {
         td_say(w, " and put in ");
         td_words_member(w, pair, member, true, false);
@@ -77,7 +83,9 @@ static void advise_merged_slots(const struct td_words *w) {
     td_say(w, " lead to one disk, ");
     td_quote(w, td_words_slot(w, 0)->disk.node);
     td_words_disk(w, 0);
-    td_say(w, ". Set the dock to show its two disks one by one, or correct its two slots in the configuration.");
+    td_say(w,
+           ". Set the dock to show its two disks one by one, or correct its two slots in the configuration (`twindock "
+           "slots` learns them).");
 }
 
 static void advise_wrong_size(const struct td_words *w, int s) {
@@ -131,6 +139,24 @@ static void say_places(const struct td_words *w) {
     td_say(w, w->judgement->slots_any ? "." : ", A in the source slot and B in the destination slot.");
 }
 
+static bool rests_on_drive(const struct td_words *w, int s) {
+    return strcmp(w->judgement->slots[s].rests_on, "drive+card") == 0;
+}
+
+/* Where only one of the two drives is the enrolled one, that tells. */
+static void say_which_is_copy(const struct td_words *w) {
+    if (rests_on_drive(w, 0) == rests_on_drive(w, 1)) {
+        td_say(w, ". One of them is a copy: ");
+        return;
+    }
+    int copy = rests_on_drive(w, 0) ? 1 : 0;
+    td_say(w, ". By its drive that is the one in ");
+    td_say_slot(w, 1 - copy);
+    td_say(w, ", and the one in ");
+    td_say_slot(w, copy);
+    td_say(w, " is a copy: ");
+}
+
 static void advise_duplicate(const struct td_words *w) {
     const struct td_judgement *j = w->judgement;
     if (td_words_is_member(w, 0) && j->pair->layout == TD_LAYOUT_MIRRORED) {
@@ -144,7 +170,8 @@ static void advise_duplicate(const struct td_words *w) {
     if (td_words_is_member(w, 0)) {
         td_say(w, "Both disks say that they are ");
         td_words_member_in(w, 0, true, false);
-        td_say(w, ". One of them is a copy: take it out and put in ");
+        say_which_is_copy(w);
+        td_say(w, "take it out and put in ");
         td_words_member(w, j->pair, 1 - j->slots[0].member, false, false);
         say_places(w);
         return;
@@ -168,7 +195,11 @@ static bool say_if_drive_is_known(const struct td_words *w, int s) {
             continue;
         td_say(w, " Its drive is that of ");
         td_words_member(w, other->pair, i, true, false);
-        td_say(w, ", whose filesystem is gone or damaged. Take it out and find out why.");
+        td_say(w,
+               ", whose filesystem is gone or damaged. Take it out and find out why before you trust it again; a new "
+               "disk takes its place with ");
+        td_words_replace(w, other->pair, i);
+        td_say(w, ".");
         return true;
     }
     return false;
@@ -186,9 +217,7 @@ static bool say_foreign(const struct td_words *w, int s) {
         td_quote(w, slot->problem);
     }
     td_say(w, ".");
-    if (slot->super_read && slot->super.blocks > slot->fs.device.size / slot->super.block_size)
-        td_say(w, " Its filesystem is larger than the disk: it looks like one half of two disks that a dock had "
-                  "combined into one.");
+    td_words_cut_off(w, s);
     return say_if_drive_is_known(w, s);
 }
 
@@ -218,11 +247,32 @@ static void advise_twins(const struct td_words *w) {
               "them.");
 }
 
+/* A blank disk beside a member, where the other member belongs: perhaps it is to take that one's place. */
+static void advise_newcomer(const struct td_words *w, int s) {
+    const struct td_pair *pair;
+    int member = needed_in(w, s, &pair);
+    bool beside = td_words_is_member(w, 1 - s) && !misplaced(w, 1 - s) && is_blank(w, s);
+    if (beside && td_words_retired(pair, member)) {
+        td_buf_printf(w->out, " To make it member %c of ", "AB"[member]);
+        td_say_collection(w, pair);
+        td_say(w, ", the old one being retired, use ");
+        td_words_replace(w, pair, member);
+        td_say(w, ".");
+        return;
+    }
+    exchange(w, s, take_it_out);
+    if (!beside)
+        return;
+    td_say(w, " If that one is gone for good, this disk takes its place with ");
+    td_words_replace(w, pair, member);
+    td_say(w, ".");
+}
+
 static void advise_foreign(const struct td_words *w) {
     int s = w->judgement->slot;
     if (s >= 0) {
         if (!say_foreign(w, s))
-            exchange(w, s, take_it_out);
+            advise_newcomer(w, s);
         return;
     }
     if (are_twins(w)) {
@@ -262,6 +312,20 @@ static void say_unknown(const struct td_words *w, int s) {
         td_say(w, ")");
     }
     td_say(w, ".");
+    td_words_cut_off(w, s);
+}
+
+/* It may be the very disk that is asked for. */
+static void say_mending(const struct td_words *w, int s) {
+    const struct td_pair *pair;
+    int member = needed_in(w, s, &pair);
+    if (member < 0 || td_words_retired(pair, member))
+        return;
+    td_say(w, " If this is that disk, it is damaged: `e2fsck -f ");
+    td_quote(w, td_words_slot(w, s)->fs.device.node);
+    td_say(w, "` may mend it, or a new disk takes its place with ");
+    td_words_replace(w, pair, member);
+    td_say(w, ".");
 }
 
 static void say_busy(const struct td_words *w, int s) {
@@ -286,9 +350,9 @@ static void advise_unknown(const struct td_words *w) {
             continue;
         }
         say_unknown(w, s);
-        exchange(w, s,
-                 is_damaged(w, s) ? " If it is one, it is damaged and wants mending; if not, take it out"
-                                  : take_it_out);
+        exchange(w, s, take_it_out);
+        if (is_damaged(w, s))
+            say_mending(w, s);
     }
 }
 
@@ -316,6 +380,22 @@ static void advise_missing(const struct td_words *w) {
     td_words_member_in(w, s, true, true);
     td_say(w, " is alone, in ");
     td_say_slot(w, s);
+    if (td_words_retired(w->judgement->pair, 1 - member)) {
+        td_buf_printf(w->out, ", and member %c is retired. ", "AB"[1 - member]);
+        if (move) {
+            td_say(w, "Move it to ");
+            td_say_slot(w, 1 - s);
+            td_say(w, ", put ");
+        } else {
+            td_say(w, "Put ");
+        }
+        td_say(w, "a new disk into ");
+        td_say_slot(w, move ? s : 1 - s);
+        td_say(w, " and make it the new one with ");
+        td_words_replace(w, w->judgement->pair, 1 - member);
+        td_say(w, ".");
+        return;
+    }
     td_say(w, ". ");
     if (move) {
         td_say(w, "Move it to ");

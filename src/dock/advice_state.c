@@ -96,7 +96,9 @@ static void say_unclean(const struct td_words *w, int s, const char *detail) {
     if (feature != NULL) {
         td_say(w, " has a feature that twindock refuses: ");
         td_say(w, feature);
-        td_say(w, ". Do not use this disk until it has been made anew without it.");
+        td_say(w, ". Remove the feature with tune2fs, or put a new disk in the place of this one with ");
+        td_words_replace(w, w->judgement->slots[s].pair, w->judgement->slots[s].member);
+        td_say(w, ".");
         return;
     }
     td_say(w, " is not sound");

@@ -58,6 +58,27 @@ void td_words_disk(const struct td_words *w, int slot) {
     td_buf_putc(w->out, ')');
 }
 
+void td_words_replace(const struct td_words *w, const struct td_pair *pair, int member) {
+    td_buf_puts(w->out, "`twindock enroll ");
+    td_escape_text(w->out, pair->collection);
+    td_buf_printf(w->out, " --replace %c`", "AB"[member]);
+}
+
+bool td_words_retired(const struct td_pair *pair, int member) {
+    return pair->members[member].letter == 0;
+}
+
+/* A dock that combined two disks into one leaves this on the first of them. */
+void td_words_cut_off(const struct td_words *w, int slot) {
+    const struct td_slot *disk = &w->seen->slots[slot];
+    const struct td_ext4 *super = &disk->super;
+    if (!disk->super_read || disk->fs.device.size == 0 || super->block_size == 0 ||
+        super->blocks <= disk->fs.device.size / super->block_size)
+        return;
+    td_buf_puts(w->out, " Its filesystem is larger than the disk: it looks like one half of two disks that a dock had "
+                        "combined into one.");
+}
+
 bool td_words_busy(const struct td_words *w, int slot) {
     const struct td_slot *disk = &w->seen->slots[slot];
     return disk->super_read && disk->card_state == TD_CARD_UNREAD && disk->problem[0] != '\0';

@@ -110,7 +110,7 @@ static struct td_match_result match_disk(const struct td_slot *slot, const struc
         return stranger(result, why);
     int member = member_of_card(&slot->card, &slot->identity, result.pair, drive_counts);
     if (member < 0)
-        return stranger(result, "its card is not the one that was enrolled");
+        return stranger(result, "its card is not the one that is enrolled (it was replaced or retired)");
 
     enum td_drive_word word = drive_counts ? td_drive_word(&slot->identity, result.pair, member) : TD_DRIVE_SILENT;
     if (word == TD_DRIVE_OTHER)
@@ -142,6 +142,23 @@ static void tell_halves_apart(struct td_match_result out[TD_SLOTS]) {
     }
 }
 
+/* Each card lies on the other member's drive: nobody copies two disks crosswise. It is the bridge that gives its bays
+ * their serials, and the disks have changed places. */
+static bool crossed(const struct td_observation *seen, const struct td_match_result out[TD_SLOTS]) {
+    const struct td_pair *pair = out[0].pair;
+    if (pair == NULL || pair != out[1].pair || pair->layout != TD_LAYOUT_TWINS)
+        return false;
+    for (int s = 0; s < TD_SLOTS; s++) {
+        const struct td_slot *slot = &seen->slots[s];
+        if (unfit(slot, pair) != NULL)
+            return false;
+        int member = member_of_card(&slot->card, &slot->identity, pair, false);
+        if (member < 0 || td_drive_word(&slot->identity, pair, 1 - member) != TD_DRIVE_SAME)
+            return false;
+    }
+    return true;
+}
+
 void td_match_slots(const struct td_observation *seen, const struct td_pair *pairs, size_t pair_count,
                     struct td_match_result out[TD_SLOTS]) {
     const struct td_slot *slots = seen->slots;
@@ -150,4 +167,8 @@ void td_match_slots(const struct td_observation *seen, const struct td_pair *pai
         out[s] = match_disk(&slots[s], pairs, pair_count, !alike);
     if (!alike)
         tell_halves_apart(out);
+    if (alike || !crossed(seen, out))
+        return;
+    for (int s = 0; s < TD_SLOTS; s++)
+        out[s] = match_disk(&slots[s], pairs, pair_count, false);
 }

@@ -95,6 +95,7 @@ static void look_at_disk(const struct place *place, struct td_slot *slot) {
     td_drive_wake(&slot->disk);
     if (td_drive_identify(&slot->disk, &slot->identity, NULL) < 0)
         slot->identity = (struct td_identity){0};
+    (void)td_drive_confirm(&slot->disk, &slot->identity);
 }
 
 /* A slot given as a partition means exactly that partition. */
@@ -144,8 +145,8 @@ static bool card_is_due(const struct enrolled *enrolled, struct td_slot *slot) {
 
 static void look_at_card(const struct enrolled *enrolled, struct td_slot *slot) {
     struct td_error err = {0};
-    struct td_write_protection seal;
-    int root = td_mount_ext4_sealed(&slot->fs.device, &seal, &err);
+    struct td_write_protection hold;
+    int root = td_mount_read_only(&slot->fs.device, &hold, &err);
     if (root < 0) {
         slot->card_state = root == -EBUSY ? TD_CARD_UNREAD : TD_CARD_BAD;
         note_problem(slot, &err);
@@ -154,7 +155,7 @@ static void look_at_card(const struct enrolled *enrolled, struct td_slot *slot) 
     int rc = td_card_read(root, &slot->card, &err);
     close(root);
     td_blockdev_wait_free(slot->fs.device.node, FREE_WITHIN_MS, NULL);
-    td_write_protect_end(&seal);
+    td_write_protect_end(&hold);
     slot->card_state = rc == 0 ? TD_CARD_READ : rc == -ENOENT ? TD_CARD_ABSENT : TD_CARD_BAD;
     if (slot->card_state == TD_CARD_ABSENT && card_is_due(enrolled, slot))
         slot->card_state = TD_CARD_DUE;
@@ -178,6 +179,11 @@ static void look(const struct place places[TD_SLOTS], const struct enrolled *enr
     for (int s = 0; s < TD_SLOTS && !out->one_device; s++) {
         if (may_mount(&slots[s], enrolled, alike))
             look_at_card(enrolled, &slots[s]);
+    }
+    /* And once more: what calls itself something else each time it is asked is a bridge with a will of its own. */
+    for (int s = 0; s < TD_SLOTS; s++) {
+        if (slots[s].present)
+            (void)td_drive_confirm(&slots[s].disk, &slots[s].identity);
     }
 }
 

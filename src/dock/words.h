@@ -29,6 +29,14 @@ bool td_words_busy(const struct td_words *w, int slot);
 /* Append a size pair so that the two differ on paper too: "3.7T" against "1.8T", else bytes. */
 void td_words_sizes(const struct td_words *w, uint64_t first, const char *between, uint64_t second);
 
+/* Append "`twindock enroll M --replace B`". */
+void td_words_replace(const struct td_words *w, const struct td_pair *pair, int member);
+/* Is there no such member any more? */
+bool td_words_retired(const struct td_pair *pair, int member);
+
+/* The filesystem ends beyond its device: append " Its filesystem is ...", else nothing. */
+void td_words_cut_off(const struct td_words *w, int slot);
+
 /* The smallest pieces. */
 static inline void td_say(const struct td_words *w, const char *text) {
     td_buf_puts(w->out, text);

@@ -222,3 +222,46 @@ int td_ledger_member_state(struct td_ledger *ledger, int64_t member, const char 
     td_sql_bind_int(q, 3, proven_at);
     return td_run_found(q, "the member", err);
 }
+
+/* Which members count for the pair's sums changes with it. */
+static int retire(struct td_ledger *ledger, const char *statement, int64_t pair, int64_t one, const int64_t *two,
+                  struct td_error *err) {
+    int rc = td_summary_spoil(ledger, pair, err);
+    return rc < 0 ? rc : update_pair(ledger, statement, pair, one, two, err);
+}
+
+int td_ledger_retire_pair(struct td_ledger *ledger, int64_t pair, struct td_error *err) {
+    int64_t now = td_wall_seconds();
+    int rc = td_ledger_begin(ledger, err);
+
+    if (rc < 0)
+        return rc;
+    rc = retire(ledger, "queries/retire_pair.sql", pair, now, NULL, err);
+    if (rc == 0)
+        rc = retire(ledger, "queries/retire_members.sql", pair, now, NULL, err);
+    return td_write_end(ledger, rc, err);
+}
+
+int td_ledger_retire_member(struct td_ledger *ledger, int64_t pair, int64_t member, struct td_error *err) {
+    int64_t now = td_wall_seconds();
+    int rc = td_ledger_begin(ledger, err);
+
+    if (rc < 0)
+        return rc;
+    rc = retire(ledger, "queries/retire_member.sql", pair, member, &now, err);
+    return td_write_end(ledger, rc, err);
+}
+
+int td_ledger_replace_member(struct td_ledger *ledger, int64_t pair, int64_t old, struct td_member *member,
+                             struct td_error *err) {
+    int rc = td_ledger_begin(ledger, err);
+
+    if (rc < 0)
+        return rc;
+    rc = old != 0 ? td_ledger_retire_member(ledger, pair, old, err) : 0;
+    if (rc == 0)
+        rc = insert_member(ledger, pair, member, td_wall_seconds(), err);
+    if (rc == 0)
+        rc = td_ledger_forget_proofs(ledger, pair, member->letter == 'A' ? TD_A : TD_B, err);
+    return td_write_end(ledger, rc, err);
+}

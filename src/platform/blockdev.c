@@ -205,6 +205,28 @@ int td_blockdev_lock(const char *node, struct td_error *err) {
     return td_take_fd(&fd);
 }
 
+/* 0: the kernel does not say. */
+static uint64_t open_diskseq(int fd) {
+    uint64_t seq = 0;
+#ifdef BLKGETDISKSEQ
+    if (ioctl(fd, BLKGETDISKSEQ, &seq) < 0)
+        seq = 0;
+#endif
+    return seq;
+}
+
+int td_blockdev_check_open(int fd, const struct td_blockdev *device, struct td_error *err) {
+    struct stat st;
+    uint64_t size = 0;
+    if (fstat(fd, &st) < 0 || !S_ISBLK(st.st_mode) || ioctl(fd, BLKGETSIZE64, &size) < 0)
+        return td_fail_text(err, ENXIO, "%s is gone", device->node);
+    uint64_t seq = open_diskseq(fd);
+    bool same = st.st_rdev == device->number && size == device->size;
+    if (!same || (seq != 0 && device->diskseq != 0 && seq != device->diskseq))
+        return td_fail_text(err, ENXIO, "%s is another disk than a moment ago", device->node);
+    return 0;
+}
+
 int td_blockdev_wait_free(const char *node, int timeout_ms, struct td_error *err) {
     int64_t deadline = td_boot_ns() + timeout_ms * INT64_C(1000000);
     for (;;) {

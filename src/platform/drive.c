@@ -4,6 +4,7 @@
 #include "twindock/base/buf.h"
 #include "twindock/base/cleanup.h"
 #include "twindock/base/io.h"
+#include "twindock/base/sys.h"
 #include "twindock/platform/udev.h"
 
 #include <errno.h>
@@ -41,7 +42,7 @@ static ssize_t send_command(int fd, uint8_t *cdb, uint8_t cdb_len, uint8_t *repl
         .sbp = sense,
         .timeout = TIMEOUT_MS,
     };
-    if (ioctl(fd, SG_IO, &io) < 0)
+    if (td_sys.ioctl(fd, SG_IO, &io) < 0)
         return -errno;
     const unsigned sense_there = 0x08; /* DRIVER_SENSE: no failure in itself */
     if (io.status != 0 || io.host_status != 0 || (io.driver_status & 0x0fu & ~sense_there) != 0)
@@ -142,13 +143,18 @@ static void add_model(int sysfs, struct td_identity *out) {
     snprintf(out->model, sizeof out->model, "%.*s", (int)len, text.data);
 }
 
-int td_drive_identify(const struct td_blockdev *disk, struct td_identity *out, struct td_error *err) {
-    memset(out, 0, sizeof *out);
+static int open_sysfs(const struct td_blockdev *disk) {
     char path[64];
     snprintf(path, sizeof path, "/sys/dev/block/%u:%u", major(disk->disk_number), minor(disk->disk_number));
-    TD_AUTOCLOSE int sysfs = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+int td_drive_identify(const struct td_blockdev *disk, struct td_identity *out, struct td_error *err) {
+    memset(out, 0, sizeof *out);
+    TD_AUTOCLOSE int sysfs = open_sysfs(disk);
     if (sysfs < 0)
-        return td_fail(err, errno == ENOENT ? ENXIO : errno, "cannot look up %s", disk->node);
+        return td_fail(err, sysfs == -ENOENT ? ENXIO : -sysfs, "cannot look up %s", disk->node);
     TD_AUTOCLOSE int fd = open(disk->node, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
     if (fd < 0 && errno != ENOMEDIUM)
         return td_fail(err, errno, "cannot open %s", disk->node);
@@ -159,4 +165,34 @@ int td_drive_identify(const struct td_blockdev *disk, struct td_identity *out, s
         memset(out, 0, sizeof *out);
     add_model(sysfs, out);
     return 0;
+}
+
+static bool ask_again(const struct td_blockdev *disk, enum td_identity_source source, struct td_identity *out) {
+    TD_AUTOCLOSE int fd = open(disk->node, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    TD_AUTOCLOSE int sysfs = open_sysfs(disk);
+    switch (source) {
+    case TD_IDENTITY_ATA:
+        return fd >= 0 && ask_ata(fd, out);
+    case TD_IDENTITY_SCSI:
+        return fd >= 0 && ask_scsi(fd, out);
+    case TD_IDENTITY_SYSFS:
+        return sysfs >= 0 && ask_sysfs(sysfs, out);
+    case TD_IDENTITY_UDEV:
+        return ask_udev(disk->disk_number, out);
+    case TD_IDENTITY_NONE:
+        break;
+    }
+    return false;
+}
+
+bool td_drive_confirm(const struct td_blockdev *disk, struct td_identity *identity) {
+    struct td_identity again = {0};
+    if (identity->source == TD_IDENTITY_NONE)
+        return true;
+    if (ask_again(disk, identity->source, &again) && strcmp(again.serial, identity->serial) == 0 &&
+        strcmp(again.wwn, identity->wwn) == 0)
+        return true;
+    identity->source = TD_IDENTITY_NONE;
+    identity->serial[0] = identity->wwn[0] = '\0';
+    return false;
 }

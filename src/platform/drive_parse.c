@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 
 #define ATA_REPLY 512
 
@@ -39,50 +40,54 @@ static bool take_text(char *out, size_t size, const uint8_t *data, size_t len) {
     return used > 0;
 }
 
-/* Each of these comes from a bridge or an unprogrammed drive, and from thousands of them. */
+/* Each of these comes from a bridge or an unprogrammed drive, and from thousands of them. Capitals do not count. */
 static const char *const placeholders[] = {
-    "0123456789",
-    "0123456789ABCDEF",
-    "0123456789ABCDE",
-    "123456789",
-    "1234567890",
-    "12345678",
-    "123456789012",
-    "1234567890123",
-    "12345678901234",
-    "123456789012345",
-    "1234567890ABCD",
-    "123456789ABCD",
-    "123456789ABC",
-    "ABCDEF0123456789",
-    "12345678901234567890",
-    "None",
-    "none",
-    "Serial",
-    "SerialNumber",
-    "To be filled by O.E.M.",
-    "N/A",
-    "unknown",
-    "Unknown",
+    "None",         "Serial", "SerialNumber", "Serial Number", "To be filled by O.E.M.", "N/A", "unknown", "default",
+    "123456789012", "USB",    "Mass Storage", "DEADBEEF",      "ABCDEFGHIJKLMNOPQRST",
 };
 
-static bool placeholder(const char *serial) {
-    /* One character over and over, blanks and dashes aside. */
+/* One character over and over, blanks and dashes aside, perhaps with another one at the end ("000000000001": a
+ * bridge's count of its bays, for no drive is the first of a series of a thousand millions). */
+static bool is_monotonous(const char *serial) {
+    enum { COUNTED = 8 };
     char first = '\0';
-    bool same = true;
-    for (const char *at = serial; *at && same; at++) {
+    size_t seen = 0, others = 0;
+    bool last_differs = false;
+    for (const char *at = serial; *at; at++) {
         if (*at == ' ' || *at == '-')
             continue;
         first = first ? first : *at;
-        same = *at == first;
+        last_differs = *at != first;
+        others += last_differs;
+        seen++;
     }
-    /* A single character is no repetition, but no serial either unless it is a letter or digit other than 0. */
-    if (same && (strlen(serial) > 1 || !isalnum((unsigned char)first) || first == '0'))
-        return true;
-    for (size_t i = 0; i < sizeof placeholders / sizeof placeholders[0]; i++)
-        if (strcmp(serial, placeholders[i]) == 0)
+    if (others == 0)
+        return seen != 1 || strlen(serial) > 1 || !isalnum((unsigned char)first) || first == '0';
+    return others == 1 && last_differs && first == '0' && seen >= COUNTED;
+}
+
+/* Digits in their order, as somebody types them who has nothing to say: "123456789012", "0123456789ABCDEF". */
+static bool is_counting(const char *serial) {
+    enum { LEAST = 6 };
+    static const char *const orders[] = {"01234567890123456789", "0123456789ABCDEF0123456789ABCDEF",
+                                         "1234567890ABCDEF1234567890", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"};
+    char upper[64];
+    size_t len = strlen(serial);
+    if (len < LEAST || len >= sizeof upper)
+        return false;
+    for (size_t i = 0; i <= len; i++)
+        upper[i] = (char)toupper((unsigned char)serial[i]);
+    for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++)
+        if (strstr(orders[i], upper) != NULL)
             return true;
     return false;
+}
+
+static bool placeholder(const char *serial) {
+    for (size_t i = 0; i < sizeof placeholders / sizeof placeholders[0]; i++)
+        if (strcasecmp(serial, placeholders[i]) == 0)
+            return true;
+    return is_monotonous(serial) || is_counting(serial);
 }
 
 static bool take_serial(struct td_identity *out, const uint8_t *data, size_t len) {
@@ -92,12 +97,13 @@ static bool take_serial(struct td_identity *out, const uint8_t *data, size_t len
     return false;
 }
 
-/* A name of 8 or 16 bytes as "0x...". All but the leading nibble zero, or all ones, is no name. */
+/* A name of 8 or 16 bytes as "0x...". Nothing but zeros between the leading nibble and the last byte, or all ones, is
+ * no name. */
 static bool take_wwn(struct td_identity *out, const uint8_t *name, size_t len) {
     static const char digits[] = "0123456789abcdef";
     bool zeros = (name[0] & 0x0f) == 0, ones = (name[0] & 0x0f) == 0x0f;
     for (size_t i = 1; i < len; i++) {
-        zeros = zeros && name[i] == 0;
+        zeros = zeros && (name[i] == 0 || i == len - 1);
         ones = ones && name[i] == 0xff;
     }
     if (zeros || ones || 2 * len + 3 > sizeof out->wwn)
@@ -184,7 +190,7 @@ int td_drive_parse_vpd80(const uint8_t *reply, size_t len, struct td_identity *o
 }
 
 /* How good a designator is as the name of the drive, 0: no name. SPC-4 7.8.6: byte 0 code set, byte 1 association (5:4)
- * and type (3:0). NAA 3 is assigned locally, so by a bridge's whim; NAA 5 and 6 are registered. */
+ * and type (3:0). NAA 5 and 6 are registered; NAA 3 is assigned locally, by a bridge's whim, and names no drive. */
 static int designator_rank(const uint8_t *head, const uint8_t *name, size_t len) {
     unsigned code_set = head[0] & 0x0f, association = head[1] >> 4 & 3, type = head[1] & 0x0f;
     if (code_set != 1 || association != 0)
@@ -200,8 +206,6 @@ static int designator_rank(const uint8_t *head, const uint8_t *name, size_t len)
         return len == 8 ? 4 : 0;
     case 2:
         return len == 8 ? 3 : 0;
-    case 3:
-        return len == 8 ? 1 : 0;
     default:
         return 0;
     }

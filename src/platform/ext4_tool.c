@@ -200,9 +200,9 @@ int td_ext4_make(const char *node, const struct td_ext4_format *format, struct t
     size_t argc = 0;
     while (argv[argc] != NULL)
         argc++;
-    if (format->large_files) {
-        argv[argc++] = "-T";
-        argv[argc++] = "largefile";
+    if (format->files != TD_FILES_NORMAL) {
+        argv[argc++] = "-i";
+        argv[argc++] = format->files == TD_FILES_LARGE ? "1048576" : "4096";
     }
     argv[argc] = node;
     TD_AUTOBUF struct td_buf output = {0};

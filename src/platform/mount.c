@@ -120,33 +120,12 @@ static int configure(int context, const char *node, bool read_only) {
     return fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0 ? -errno : 0;
 }
 
-/*
- * Even "ro,noload" deletes the files on the orphan list, on the disk and with no journal to cover it, unless the device
- * itself cannot be written ("orphan cleanup on readonly fs", fs/ext4/orphan.c). So a disk that was not
- * unmounted cleanly is write-protected while the mount is made.
- */
-static int protect_if_dirty(struct td_write_protection *protection, const struct td_blockdev *device,
-                            struct td_error *err) {
-    struct td_ext4 super;
-    int rc = td_ext4_read(device->node, &super, err);
-    if (rc < 0)
-        return td_wrap(err, rc, "cannot mount %s", device->node);
-    if (!super.needs_recovery && !super.orphans)
-        return 0;
-    rc = td_write_protect(device, protection);
-    return rc < 0 ? td_fail(err, -rc, "cannot write-protect %s", device->node) : 0;
-}
-
 static int create(const struct td_blockdev *device, bool read_only, struct td_error *err) {
-    __attribute__((cleanup(td_write_protect_end))) struct td_write_protection protection = {.device = -1, .note = -1};
-    int rc = read_only ? protect_if_dirty(&protection, device, err) : 0;
-    if (rc < 0)
-        return rc;
     TD_AUTOCLOSE int log = open_log();
     TD_AUTOCLOSE int context = fsopen("ext4", FSOPEN_CLOEXEC);
     if (context < 0)
         return td_fail(err, errno, "cannot mount %s: no ext4 in this kernel", device->node);
-    rc = configure(context, device->node, read_only);
+    int rc = configure(context, device->node, read_only);
     if (rc < 0)
         return refuse(context, log, device, -rc, err);
     unsigned attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSYMFOLLOW |
@@ -155,12 +134,7 @@ static int create(const struct td_blockdev *device, bool read_only, struct td_er
     return mount < 0 ? refuse(context, log, device, errno, err) : mount;
 }
 
-int td_mount_ext4(const struct td_blockdev *device, bool read_only, struct td_error *err) {
-    /* A device mounted elsewhere would be shared, with that mount's options, not ours. */
-    int rc = td_blockdev_wait_free(device->node, FREE_WAIT_MS, err);
-    if (rc < 0)
-        return td_wrap(err, rc, "cannot mount %s", device->node);
-    td_write_protect_recover(device);
+static int mount_ext4(const struct td_blockdev *device, bool read_only, struct td_error *err) {
     TD_AUTOCLOSE int mount = create(device, read_only, err);
     if (mount < 0)
         return mount;
@@ -173,17 +147,39 @@ int td_mount_ext4(const struct td_blockdev *device, bool read_only, struct td_er
     return td_take_fd(&root);
 }
 
-int td_mount_ext4_sealed(const struct td_blockdev *device, struct td_write_protection *seal, struct td_error *err) {
-    *seal = (struct td_write_protection){.device = -1, .note = -1};
+static int prepare(const struct td_blockdev *device, struct td_error *err) {
+    /* A device mounted elsewhere would be shared, with that mount's options, not ours. */
     int rc = td_blockdev_wait_free(device->node, FREE_WAIT_MS, err);
     if (rc < 0)
         return td_wrap(err, rc, "cannot mount %s", device->node);
-    rc = td_write_protect(device, seal);
+    td_write_protect_recover(device);
+    return 0;
+}
+
+int td_mount_ext4(const struct td_blockdev *device, bool read_only, struct td_error *err) {
+    __attribute__((cleanup(td_write_protect_end))) struct td_write_protection hold = TD_UNPROTECTED;
+    if (read_only)
+        return td_mount_read_only(device, &hold, err);
+    int rc = prepare(device, err);
+    return rc < 0 ? rc : mount_ext4(device, false, err);
+}
+
+/*
+ * Even "ro,noload" writes: it deletes the files on the orphan list ("orphan cleanup on readonly fs", fs/ext4/orphan.c),
+ * and notes in the superblock each fault that is met, when mounting and at any time later (ext4_handle_error,
+ * fs/ext4/super.c). It does neither on a device that cannot be written.
+ */
+int td_mount_read_only(const struct td_blockdev *device, struct td_write_protection *hold, struct td_error *err) {
+    *hold = (struct td_write_protection)TD_UNPROTECTED;
+    int rc = prepare(device, err);
+    if (rc < 0)
+        return rc;
+    rc = td_write_protect(device, hold);
     if (rc < 0)
         return td_fail(err, -rc, "cannot write-protect %s", device->node);
-    int root = td_mount_ext4(device, true, err);
+    int root = mount_ext4(device, true, err);
     if (root < 0)
-        td_write_protect_end(seal);
+        td_write_protect_end(hold);
     return root;
 }
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <libudev.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -121,6 +122,63 @@ int td_udev_properties(dev_t number, struct td_udev_properties *out, struct td_e
     take_property(device, "ID_WWN", out->wwn, sizeof out->wwn);
     take_property(device, "ID_WWN_WITH_EXTENSION", out->wwn, sizeof out->wwn); /* the longer one wins */
     take_property(device, "ID_MODEL", out->model, sizeof out->model);
+    return 0;
+}
+
+/* The disk at a syspath, if it is one that counts. 1: it is, 0: it is not. */
+static int describe_disk(struct udev *udev, const char *syspath, bool named, struct td_udev_disk *out) {
+    AUTO(free_device) struct udev_device *device = udev_device_new_from_syspath(udev, syspath);
+    memset(out, 0, sizeof *out);
+    if (!device)
+        return 0; /* pulled out meanwhile */
+    const char *type = udev_device_get_devtype(device);
+    if (!type || strcmp(type, "disk") != 0)
+        return 0;
+    take_property(device, "ID_PATH", out->id_path, sizeof out->id_path);
+    if (named && (out->id_path[0] == '\0' || udev_device_get_is_initialized(device) <= 0))
+        return 0;
+    return td_blockdev_from_number(udev_device_get_devnum(device), &out->disk, NULL) == 0 && out->disk.size > 0;
+}
+
+static bool is_udevd_here(struct udev *udev) {
+    AUTO(free_queue) struct udev_queue *queue = udev_queue_new(udev);
+    return queue && udev_queue_get_udev_is_active(queue);
+}
+
+static int add_disk(struct td_udev_disk **list, size_t *count, const struct td_udev_disk *disk) {
+    struct td_udev_disk *grown = reallocarray(*list, *count + 1, sizeof *grown);
+    if (!grown)
+        return -ENOMEM;
+    grown[(*count)++] = *disk;
+    *list = grown;
+    return 0;
+}
+
+int td_udev_disks(struct td_udev_disk **out, size_t *count, struct td_error *err) {
+    *out = NULL;
+    *count = 0;
+    errno = 0;
+    AUTO(free_udev) struct udev *udev = udev_new();
+    AUTO(free_enumerate) struct udev_enumerate *list = udev ? udev_enumerate_new(udev) : NULL;
+    if (!list)
+        return td_fail(err, last_errno(), "cannot list block devices");
+    int rc = udev_enumerate_add_match_subsystem(list, "block");
+    if (rc >= 0)
+        rc = udev_enumerate_scan_devices(list);
+    if (rc < 0)
+        return rc == -ENOENT ? 0 : td_fail(err, -rc, "cannot list block devices");
+    bool named = is_udevd_here(udev);
+    struct udev_list_entry *entry;
+    udev_list_entry_foreach(entry, udev_enumerate_get_list_entry(list)) {
+        struct td_udev_disk disk;
+        if (!describe_disk(udev, udev_list_entry_get_name(entry), named, &disk))
+            continue;
+        if (add_disk(out, count, &disk) < 0) {
+            free(*out);
+            *out = NULL;
+            return td_fail(err, ENOMEM, "cannot list block devices");
+        }
+    }
     return 0;
 }
 

@@ -75,8 +75,26 @@ static void say_age(const struct td_info_state *state, const char *last, struct 
     td_buf_puts(out, " ago");
 }
 
+/* A pair of which one disk is not what it was. */
+static void say_changed(const char *collection, const struct td_info_state *state, struct td_buf *out) {
+    if (state->gone != 0)
+        td_buf_printf(
+            out, "member %c is retired; dock a new disk beside member %c and say `twindock enroll %s --replace %c`",
+            state->gone, state->gone == 'A' ? 'B' : 'A', collection, state->gone);
+    else
+        td_buf_printf(out, "member %c is new and has no backup yet; dock the pair, a run will fill it", state->fresh);
+}
+
 /* What makes a pair overdue or unproven, as the main reason. */
-static void say_late(const struct td_info_state *state, struct td_buf *out) {
+static void say_late(const char *collection, const struct td_info_state *state, struct td_buf *out) {
+    if (state->gone != 0 || state->fresh != 0) {
+        say_changed(collection, state, out);
+        if (state->overdue && !state->never) {
+            td_text_next(out);
+            say_age(state, "Last", out);
+        }
+        return;
+    }
     if (state->never) {
         td_buf_puts(out, "never backed up; dock it tonight");
         return;
@@ -106,9 +124,9 @@ void td_info_flag(struct td_info_row *row, const struct td_info_state *state) {
             td_text_next(&reason);
             say_age(state, "Last", &reason);
         }
-    } else if (state->never || state->overdue || state->unproven) {
+    } else if (state->never || state->overdue || state->unproven || state->gone != 0 || state->fresh != 0) {
         row->flag = '?';
-        say_late(state, &reason);
+        say_late(row->collection, state, &reason);
     }
     if (reason.len > 0)
         row->reason = td_buf_take(&reason);

@@ -25,7 +25,7 @@ void td_docking_init(struct td_docking *docking, const struct td_config *config,
     *docking =
         (struct td_docking){.config = config, .dock = dock, .lock = -1, .pair_lock = -1, .device_lock = {-1, -1}};
     for (int side = 0; side < TD_SIDES; side++)
-        docking->mounted[side] = (struct td_mounted){-1, -1, -1, {.device = -1, .note = -1}};
+        docking->mounted[side] = (struct td_mounted){-1, -1, -1, TD_UNPROTECTED};
 }
 
 /* Locks lie beside the ledger: whoever shares the ledger shares the locks. A descriptor, -EALREADY: another run has it.
@@ -65,15 +65,13 @@ int td_docking_lock_pair(const struct td_config *config, const struct td_pair *p
     return lock_file(config, "pair", pair->uuid, words, err);
 }
 
-/* The two members of a pair may sit in two docks: their runs would write the same rows of the ledger. */
 static int lock_pair(struct td_docking *docking, struct td_error *err) {
-    const struct td_pair *pair = docking->judgement.pair;
     if (docking->pair_lock >= 0)
         close(docking->pair_lock);
     docking->pair_lock = -1;
-    if (pair == NULL)
+    if (docking->judgement.pair == NULL)
         return 0;
-    docking->pair_lock = td_docking_lock_pair(docking->config, pair, err);
+    docking->pair_lock = td_docking_lock_pair(docking->config, docking->judgement.pair, err);
     return docking->pair_lock < 0 ? docking->pair_lock : 0;
 }
 
@@ -92,6 +90,14 @@ static void release_devices(struct td_docking *docking) {
             close(docking->device_lock[slot]);
         docking->device_lock[slot] = -1;
     }
+}
+
+/* What is open under our lock: is it the disk that was looked at? Names and numbers may have passed to another one. */
+static int check_locked(const struct td_docking *docking, int slot, struct td_error *err) {
+    const struct td_slot *seen = &docking->seen.slots[slot];
+    if (docking->device_lock[slot] < 0 || seen->disk.number != seen->disk.disk_number)
+        return 0;
+    return td_blockdev_check_open(docking->device_lock[slot], &seen->disk, err);
 }
 
 /* Keep udevd's probes and other programs that follow the convention away from the disks while we look and work. A disk
@@ -113,6 +119,9 @@ static int lock_devices(struct td_docking *docking, struct td_error *err) {
             return fd;
         } else {
             docking->device_lock[slot] = fd;
+            int still = check_locked(docking, slot, err);
+            if (still < 0)
+                return still;
         }
     }
     return 0;
@@ -142,15 +151,9 @@ static void judge(struct td_docking *docking, const struct td_policy *policy) {
     docking->judgement = td_judge_dock(&docking->seen, docking->pairs, docking->pair_count, &own);
 }
 
-int td_docking_look(struct td_docking *docking, struct td_ledger *ledger, enum td_look look,
-                    const struct td_policy *policy, struct td_error *err) {
+static int look_and_lock(struct td_docking *docking, enum td_look look, struct td_error *err) {
     int rc = 0;
-    free(docking->pairs);
-    docking->pairs = NULL;
     release_devices(docking);
-    rc = td_ledger_pairs(ledger, &docking->pairs, &docking->pair_count, err);
-    if (rc != 0)
-        return rc;
     if (look == TD_LOOK_SETTLED)
         rc = td_observe_settled(docking->dock, docking->pairs, docking->pair_count, &docking->seen, err);
     else
@@ -159,8 +162,20 @@ int td_docking_look(struct td_docking *docking, struct td_ledger *ledger, enum t
         tell_waiting(docking->dock);
         rc = td_observe_settled(docking->dock, docking->pairs, docking->pair_count, &docking->seen, err);
     }
-    if (rc == 0)
-        rc = lock_devices(docking, err);
+    return rc == 0 ? lock_devices(docking, err) : rc;
+}
+
+int td_docking_look(struct td_docking *docking, struct td_ledger *ledger, enum td_look look,
+                    const struct td_policy *policy, struct td_error *err) {
+    enum { TRIES = 3 }; /* a disk that is exchanged between the look and the lock is looked at anew */
+    free(docking->pairs);
+    docking->pairs = NULL;
+    int rc = td_ledger_pairs(ledger, &docking->pairs, &docking->pair_count, err);
+    if (rc != 0)
+        return rc;
+    rc = -ENXIO;
+    for (int i = 0; i < TRIES && (rc == -ENXIO || rc == -ENOENT); i++)
+        rc = look_and_lock(docking, look, err);
     if (rc != 0)
         return rc;
     judge(docking, policy);
@@ -238,10 +253,13 @@ static int open_inside(struct td_mounted *mounted, const char *target, bool read
 
 /* Planning may have taken hours. Before a disk is written it must still be the one that was judged: the medium by its
  * sequence number, the filesystem by its UUID, the member by its card. */
-static int same_medium(const struct td_slot *slot, struct td_error *err) {
+static int same_medium(const struct td_docking *docking, enum td_side side, struct td_error *err) {
+    const struct td_slot *slot = td_docking_slot(docking, side);
     struct td_blockdev now;
     struct td_ext4 super;
-    int rc = td_blockdev_from_number(slot->fs.device.number, &now, err);
+    int rc = check_locked(docking, docking->judgement.slot_of[side - TD_A], err);
+    if (rc == 0)
+        rc = td_blockdev_from_number(slot->fs.device.number, &now, err);
     if (rc == 0)
         rc = td_ext4_read(slot->fs.device.node, &super, err);
     if (rc != 0)
@@ -269,14 +287,16 @@ int td_docking_mount_side(struct td_docking *docking, enum td_side side, const c
     struct td_mounted *mounted = &docking->mounted[side];
     if (slot == NULL)
         return 0;
-    int rc = read_only ? 0 : same_medium(slot, err);
+    int rc = read_only ? 0 : same_medium(docking, side, err);
     if (rc != 0)
         return rc;
-    mounted->root = read_only ? td_mount_ext4_sealed(&slot->fs.device, &mounted->seal, err)
+    mounted->root = read_only ? td_mount_read_only(&slot->fs.device, &mounted->hold, err)
                               : td_mount_ext4(&slot->fs.device, false, err);
     if (mounted->root < 0)
         return mounted->root;
-    rc = read_only ? 0 : same_card(slot, mounted->root, err);
+    rc = check_locked(docking, docking->judgement.slot_of[side - TD_A], err);
+    if (rc == 0 && !read_only)
+        rc = same_card(slot, mounted->root, err);
     if (rc == 0)
         rc = open_inside(mounted, target, read_only, err);
     return td_wrap(err, rc, "member %c on %s", side == TD_A ? 'A' : 'B', slot->fs.device.node);
@@ -305,7 +325,7 @@ int td_docking_unmount(struct td_docking *docking, enum td_side side, struct td_
     close_fd(&mounted->store);
     close_fd(&mounted->root);
     int rc = td_blockdev_wait_free(slot->fs.device.node, FREE_WITHIN_MS, err);
-    td_write_protect_end(&mounted->seal);
+    td_write_protect_end(&mounted->hold);
     return synced == 0
                ? rc
                : td_fail(err, synced, "cannot sync member %c on %s", side == TD_A ? 'A' : 'B', slot->fs.device.node);

@@ -115,7 +115,8 @@ static int catch_up(struct settling *settling, const char *path) {
 }
 
 /* A copy that was never proven cannot have rotted: it is what a lost or interrupted member was left with. One that
- * never came to be is what the member refused to take, and that has been told; the next run tries again. */
+ * never came to be is what the member refused to take, and that has been told; the next run tries again. Or the member
+ * is new, and the source is not to be believed: then the other member has it. */
 static void forgive_unproven(const struct td_work_evidence *said, const struct td_file *file, bool repair,
                              struct td_finding *finding) {
     int left = 0;
@@ -124,7 +125,9 @@ static void forgive_unproven(const struct td_work_evidence *said, const struct t
         int side = incident.member == 'A' ? TD_A : TD_B;
         bool unproven = incident.member != 0 && file->proven_at[side] == 0;
         if (unproven && repair && incident.kind == TD_INCIDENT_REPAIRED && said->side[side].error == ENOENT) {
-            finding->repair[side] = TD_REPAIR_NONE;
+            if (finding->repair[side] == TD_REPAIR_FROM_SOURCE)
+                finding->repair[side] = TD_REPAIR_NONE;
+            finding->quarantine[side] = false;
             continue;
         }
         if (unproven && incident.cause == TD_CAUSE_BACKUP_ROT) {

@@ -132,8 +132,8 @@ static int make_cards(struct td_card cards[2], const char *collection, const cha
     return 0;
 }
 
-static int mount_slot(const struct td_slot *slot, bool read_only, struct td_error *err) {
-    return td_mount_ext4(&slot->fs.device, read_only, err);
+static int mount_slot(const struct td_slot *slot, struct td_error *err) {
+    return td_mount_ext4(&slot->fs.device, false, err);
 }
 
 static int wait_free(const struct td_docking *docking, struct td_error *err) {
@@ -151,14 +151,14 @@ int td_enrolling_read_cards(const struct td_docking *docking, struct td_card car
     *count = 0;
     for (int i = 0; i < 2; i++) {
         const struct td_blockdev *device = &docking->seen.slots[i].fs.device;
-        struct td_write_protection seal;
-        int root = td_mount_ext4_sealed(device, &seal, err);
+        struct td_write_protection hold;
+        int root = td_mount_read_only(device, &hold, err);
         if (root < 0)
             return root;
         int rc = td_card_read(root, &cards[i], err);
         close(root);
         td_blockdev_wait_free(device->node, 10000, NULL);
-        td_write_protect_end(&seal);
+        td_write_protect_end(&hold);
         if (rc == 0)
             (*count)++;
         else if (rc != -ENOENT)
@@ -182,8 +182,8 @@ static int refuse_protected(const struct td_docking *docking, struct td_error *e
 
 /* Both members take writing before the first card is written, so that they get theirs together or not at all. */
 static int write_cards_to(const struct td_docking *docking, struct td_card cards[2], struct td_error *err) {
-    TD_AUTOCLOSE int a = mount_slot(&docking->seen.slots[0], false, err);
-    TD_AUTOCLOSE int b = a < 0 ? a : mount_slot(&docking->seen.slots[1], false, err);
+    TD_AUTOCLOSE int a = mount_slot(&docking->seen.slots[0], err);
+    TD_AUTOCLOSE int b = a < 0 ? a : mount_slot(&docking->seen.slots[1], err);
     if (b < 0)
         return b;
     for (int i = 0; i < 2; i++) {
@@ -221,21 +221,26 @@ static void describe_pair(const struct td_docking *docking, const struct td_card
     }
 }
 
-/* Disks that were in a ledger before, which is lost: the runs go on after the last that their cards know of, for the
- * history on them is ordered by number. A run that says so is entered. */
-int td_enrolling_continue_runs(const struct td_docking *docking, struct td_ledger *ledger, const struct td_pair *pair,
-                               const struct td_card cards[2], struct td_error *err) {
-    struct td_run run = {.pair = pair->id, .command = "enroll", .verdict = TD_OK, .result = TD_RESULT_DONE};
-    run.id = cards[0].last_run > cards[1].last_run ? cards[0].last_run : cards[1].last_run;
-    if (run.id <= 0)
-        return 0;
+int td_enrolling_record(struct td_ledger *ledger, const struct td_pair *pair, const char *command, const char *dock,
+                        int64_t after, struct td_error *err) {
+    struct td_run run = {.id = after, .pair = pair->id, .verdict = TD_OK, .result = TD_RESULT_DONE};
+    run.started = run.ended = td_wall_seconds();
+    snprintf(run.command, sizeof run.command, "%s", command);
     snprintf(run.collection, sizeof run.collection, "%s", pair->collection);
     snprintf(run.uuid, sizeof run.uuid, "%s", pair->uuid);
-    snprintf(run.dock, sizeof run.dock, "%s", docking->dock->name);
+    snprintf(run.dock, sizeof run.dock, "%s", dock);
     if (gethostname(run.host, sizeof run.host - 1) != 0)
         run.host[0] = '\0';
     int rc = td_ledger_run_begin(ledger, &run, err);
     return rc == 0 ? td_ledger_run_end(ledger, &run, err) : rc;
+}
+
+/* Disks that were in a ledger before, which is lost: the runs go on after the last that their cards know of, for the
+ * history on them is ordered by number. A run that says so is entered. */
+int td_enrolling_continue_runs(const struct td_docking *docking, struct td_ledger *ledger, const struct td_pair *pair,
+                               const struct td_card cards[2], struct td_error *err) {
+    int64_t last = cards[0].last_run > cards[1].last_run ? cards[0].last_run : cards[1].last_run;
+    return last <= 0 ? 0 : td_enrolling_record(ledger, pair, "enroll", docking->dock->name, last, err);
 }
 
 int td_enrolling_enter(struct td_docking *docking, struct td_ledger *ledger, const char *collection,

@@ -1,13 +1,10 @@
 /* `format`: make new twins of the two disks in the dock. The one command that destroys on purpose. */
 #include "twindock/base/cleanup.h"
 #include "twindock/config/config.h"
-#include "twindock/dock/card.h"
 #include "twindock/platform/ext4.h"
-#include "twindock/platform/mount.h"
 #include "twindock/run/enrolling.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -26,64 +23,27 @@ static int disks_of(const struct td_docking *docking) {
  * with --erase. */
 static int check_disks(const struct td_docking *docking, bool erase, struct td_error *err) {
     for (int i = 0; i < disks_of(docking); i++) {
-        const struct td_slot *slot = &docking->seen.slots[i];
         TD_AUTOBUF struct td_buf what = {0};
-        td_describe_slot(&docking->seen, &docking->judgement, i, &what);
         if (docking->judgement.slots[i].match != TD_MATCH_NONE) {
+            td_describe_slot(&docking->seen, &docking->judgement, i, &what);
             td_fail_text(err, EINVAL,
                          "The %s slot holds %s, which is enrolled. It is not formatted; put an empty disk there.",
                          td_slot_names[i], td_buf_text(&what));
             return TD_EXIT_REFUSED;
         }
-        bool empty =
-            slot->fs.type[0] == '\0' && !slot->fs.partition_table && !slot->fs.ambivalent && slot->problem[0] == '\0';
-        if (!empty && !erase) {
-            td_fail_text(err, EINVAL,
-                         "The %s slot holds %s. It is not empty; if everything on it may be lost, say --erase.",
-                         td_slot_names[i], td_buf_text(&what));
-            return TD_EXIT_REFUSED;
-        }
-        int rc = td_blockdev_wait_free(slot->disk.node, 0, err);
-        if (rc != 0) {
-            td_fail_text(err, EBUSY,
-                         "%s in the %s slot is in use (mounted, or held by another program); free it first.",
-                         slot->disk.node, td_slot_names[i]);
-            return TD_EXIT_REFUSED;
-        }
+        int rc = td_enrolling_may_format(docking, i, erase, err);
+        if (rc != 0)
+            return rc;
     }
     return 0;
 }
 
-static int read_card(const struct td_slot *slot, struct td_card *card) {
-    struct td_error ignored = {0};
-    struct td_write_protection seal;
-    int root = td_mount_ext4_sealed(&slot->fs.device, &seal, &ignored);
-    if (root < 0)
-        return root;
-    int rc = td_card_read(root, card, &ignored);
-    close(root);
-    td_blockdev_wait_free(slot->fs.device.node, FREE_WITHIN_MS, NULL);
-    td_write_protect_end(&seal);
-    return rc;
-}
-
-/* A disk that carries a card is a backup, whether this machine's ledger knows it or not: a lost ledger must not end in
- * two empty disks. Whoever means it takes the filesystem away by hand first. */
+/* A disk that carries a card is a backup, whether this machine's ledger knows it or not. */
 static int refuse_members(const struct td_docking *docking, struct td_error *err) {
     for (int i = 0; i < disks_of(docking); i++) {
-        const struct td_slot *slot = &docking->seen.slots[i];
         struct td_card card;
-        if (!slot->super_read)
-            continue;
-        if (read_card(slot, &card) != 0)
-            continue;
-        td_fail_text(
-            err, EEXIST,
-            "The %s slot holds member %c of %s, a backup made by twindock on %s. It is not formatted: `twindock "
-            "enroll %s` takes the pair into this machine's ledger. If it is really to be given up, wipe it "
-            "first: wipefs -a %s",
-            td_slot_names[i], card.member, card.collection, card.host, card.collection, slot->fs.device.node);
-        return TD_EXIT_REFUSED;
+        if (td_enrolling_card(docking, i, &card))
+            return td_enrolling_refuse_card(docking, i, &card, err);
     }
     return 0;
 }
@@ -113,15 +73,8 @@ static int make_filesystems(const struct td_docking *docking, const struct td_co
                             struct td_error *err) {
     char uuid[37];
     int rc = td_uuid_random(uuid, err);
-    for (int i = 0; i < disks_of(docking) && rc == 0; i++) {
-        char label[17];
-        if (mirrors(docking)) /* both halves have one */
-            snprintf(label, sizeof label, "%.16s", collection->name);
-        else
-            snprintf(label, sizeof label, "%.14s-%c", collection->name, i == 0 ? 'A' : 'B');
-        struct td_ext4_format format = {.uuid = uuid, .label = label, .large_files = collection->large_files};
-        rc = td_ext4_make(docking->seen.slots[i].disk.node, &format, err);
-    }
+    for (int i = 0; i < disks_of(docking) && rc == 0; i++)
+        rc = td_enrolling_make(docking, i, collection, uuid, mirrors(docking) ? -1 : i, err);
     return rc;
 }
 

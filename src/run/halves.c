@@ -230,13 +230,13 @@ static void judge_file(struct td_ledger *ledger, int64_t pair, const char *targe
 void td_halves_name(const struct td_app *app, const struct td_docking *docking, struct td_ledger *ledger, int64_t pair,
                     const char *target, struct td_halves *halves) {
     int root[TD_SLOTS] = {-1, -1};
-    struct td_write_protection seal[TD_SLOTS];
+    struct td_write_protection hold[TD_SLOTS];
     TD_AUTOFREE void *buffer = td_buffer_new(TD_READ_SIZE);
     if (halves->places == 0 || buffer == NULL)
         return;
     for (int slot = 0; slot < TD_SLOTS; slot++) {
         struct td_error ignored = {0};
-        root[slot] = td_mount_ext4_sealed(&docking->seen.slots[slot].fs.device, &seal[slot], &ignored);
+        root[slot] = td_mount_read_only(&docking->seen.slots[slot].fs.device, &hold[slot], &ignored);
         if (root[slot] >= 0)
             td_locate(root[slot], halves->place, halves->places, &app->stop->now, note_file, halves, &ignored);
     }
@@ -248,6 +248,6 @@ void td_halves_name(const struct td_app *app, const struct td_docking *docking, 
             continue;
         close(root[slot]);
         td_blockdev_wait_free(docking->seen.slots[slot].fs.device.node, 10000, NULL);
-        td_write_protect_end(&seal[slot]);
+        td_write_protect_end(&hold[slot]);
     }
 }

@@ -82,6 +82,17 @@ static void describe_safety(const struct td_info_fact *fact, struct td_info_row 
         row->safe = strdup(there == all ? fact->safe : "The disk that is still in the dock is safe to remove.");
 }
 
+/* A retired member, and one that took another's place and has seen no run: its card is still as it was made. */
+static void describe_members(const struct td_pair *pair, struct td_info_state *state) {
+    for (int i = 0; i < 2; i++) {
+        const struct td_member *member = &pair->members[i];
+        if (member->letter == 0)
+            state->gone = "AB"[i];
+        else if (pair->layout == TD_LAYOUT_TWINS && member->generation == 0 && pair->generation > 0)
+            state->fresh = member->letter;
+    }
+}
+
 static void describe_state(const struct rows *rows, const struct td_info_fact *fact, struct td_info_state *state) {
     const struct td_collection_config *collection = td_config_collection(rows->app->config, fact->pair.collection);
     struct td_collection_config defaults;
@@ -107,6 +118,7 @@ static void describe_state(const struct rows *rows, const struct td_info_fact *f
         .overdue_days = age / DAY,
         .unproven = fact->files > 0 && rows->now - fact->oldest_proof > collection->prove_within,
     };
+    describe_members(&fact->pair, state);
 }
 
 static int add_row(void *ctx, const struct td_info_fact *fact) {

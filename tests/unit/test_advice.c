@@ -114,7 +114,7 @@ static void test_merged(void **state) {
     assert_advice(TD_DOCK_MERGED,
                   "Both slots of dock server lead to one disk, /dev/sdb (1.9T, serial WD-WCC4M7). Set the "
                   "dock to show its two disks one by one, or correct its two slots in the "
-                  "configuration.");
+                  "configuration (`twindock slots` learns them).");
     setup(NULL);
     struct td_slot *slot = disk(0, "ext4", UUID_M, "", "DOCK-1");
     slot->disk.size = slot->fs.device.size = 2 * SIZE;
@@ -201,7 +201,8 @@ static void test_foreign_that_says_more(void **state) {
         TD_FOREIGN_DISK,
         "The disk in the destination slot belongs to no enrolled pair: it is a disk that cannot be read (1.9T, "
         "serial WD-WCC4N0): cannot read /dev/sdc: Input/output error. Its drive is that of member B of M "
-        "(WD-WCC4N0), whose filesystem is gone or damaged. Take it out and find out why.");
+        "(WD-WCC4N0), whose filesystem is gone or damaged. Take it out and find out why before you "
+        "trust it again; a new disk takes its place with `twindock enroll M --replace B`.");
 }
 
 /* The ledger is lost: the one thing that must not be said is how to format. */
@@ -251,9 +252,10 @@ static void test_unknown(void **state) {
     slot->card_state = TD_CARD_BAD;
     PUT(slot->problem, "the card is no JSON");
     assert_advice(TD_UNKNOWN_MEMBER,
-                  "The disk in the source slot (1.9T, serial WD-WCC4M7) has the UUID of M but "
-                  "cannot be recognised as one of its members: its card cannot be read (the card is no JSON). If it is "
-                  "one, it is damaged and wants mending; if not, take it out and put in member A of M (WD-WCC4M7).");
+                  "The disk in the source slot (1.9T, serial WD-WCC4M7) has the UUID of M but cannot be recognised as "
+                  "one of its members: its card cannot be read (the card is no JSON). Take it out and put in member A "
+                  "of M (WD-WCC4M7). If this is that disk, it is damaged: `e2fsck -f /dev/sdb` may mend it, or a new "
+                  "disk takes its place with `twindock enroll M --replace A`.");
     assert_slot(0, "a disk with the UUID of M whose card cannot be read (1.9T, serial WD-WCC4M7)");
     slot->card_state = TD_CARD_UNREAD;
     PUT(slot->problem, "cannot mount /dev/sdb: /dev/sdb is in use by something else (mounted, perhaps)");
@@ -294,6 +296,70 @@ static void test_missing(void **state) {
     policy.slots_any = true;
     assert_advice(TD_MISSING_MEMBER, "Member A of M (WD-WCC4M7) is alone, in the destination slot. Put member B "
                                      "(WD-WCC4N0) into the source slot.");
+}
+
+/* One member is retired, and a new disk is to take its place. */
+static void test_retired(void **state) {
+    (void)state;
+    member(0, 0, 0);
+    pairs[0].members[1] = (struct td_member){0};
+    assert_advice(TD_MISSING_MEMBER, "Member A of M (WD-WCC4M7) is alone, in the source slot, and member B is retired. "
+                                     "Put a new disk into the destination slot and make it the new one with `twindock "
+                                     "enroll M --replace B`.");
+    disk(1, "", "", "", NULL);
+    assert_advice(
+        TD_FOREIGN_DISK,
+        "The disk in the destination slot belongs to no enrolled pair: it is a disk without a known filesystem "
+        "(1.9T). To make it member B of M, the old one being retired, use `twindock enroll M --replace B`.");
+    disk(1, "ntfs", "0C2F36B52F369F26", "Backup", "X1");
+    assert_advice(
+        TD_FOREIGN_DISK,
+        "The disk in the destination slot belongs to no enrolled pair: it is an ntfs disk labelled \"Backup\" "
+        "(1.9T, serial X1). Take it out and put in a new disk: `twindock enroll M --replace B` makes it member "
+        "B, the old one being retired.");
+    seen.slots[0] = (struct td_slot){0};
+    member(1, 0, 0);
+    assert_advice(TD_MISSING_MEMBER,
+                  "Member A of M (WD-WCC4M7) is alone, in the destination slot, and member B is "
+                  "retired. Move it to the source slot, put a new disk into the destination slot and "
+                  "make it the new one with `twindock enroll M --replace B`.");
+}
+
+/* A blank disk where a member belongs, beside the other one. */
+static void test_newcomer(void **state) {
+    (void)state;
+    member(0, 0, 0);
+    disk(1, "", "", "", NULL);
+    assert_advice(
+        TD_FOREIGN_DISK,
+        "The disk in the destination slot belongs to no enrolled pair: it is a disk without a known filesystem "
+        "(1.9T). Take it out and put in member B of M (WD-WCC4N0). If that one is gone for good, this disk "
+        "takes its place with `twindock enroll M --replace B`.");
+}
+
+static void test_which_is_the_copy(void **state) {
+    (void)state;
+    member(0, 0, 0)->identity = (struct td_identity){0};
+    member(1, 0, 0);
+    assert_advice(TD_DUPLICATE_IDENTITY,
+                  "Both disks say that they are member A of M (WD-WCC4M7). By its drive that is the one in the "
+                  "destination slot, and the one in the source slot is a copy: take it out and put in member B "
+                  "(WD-WCC4N0), A in the source slot and B in the destination slot.");
+}
+
+/* What a dock that combined two disks leaves on the first of them, when it shows it alone. */
+static void test_half_of_a_combined_pair(void **state) {
+    (void)state;
+    struct td_slot *half = disk(0, "ext4", "5b0b1b2e-0000-4000-8000-000000000001", "", "X1");
+    half->super_read = true;
+    half->super.block_size = 4096;
+    half->super.blocks = 2 * SIZE / 4096;
+    assert_advice(
+        TD_FOREIGN_DISK,
+        "The disk in the source slot belongs to no enrolled pair: it is an ext4 disk (1.9T, serial X1). Its filesystem "
+        "is larger than the disk: it looks like one half of two disks that a dock had combined into one. Take it out "
+        "and put in the two disks of one pair. Two disks that hold a backup already are taken up with `twindock enroll "
+        "COLLECTION`, two new ones become a pair with `twindock format COLLECTION`.");
 }
 
 static void test_swapped(void **state) {
@@ -383,7 +449,8 @@ static void test_unclean(void **state) {
     seen.slots[0].super.incompat |= 0x10000;
     assert_advice(TD_UNCLEAN,
                   "The filesystem of member A of M (WD-WCC4M7) in the source slot has a feature that twindock "
-                  "refuses: encrypt. Do not use this disk until it has been made anew without it. The "
+                  "refuses: encrypt. Remove the feature with tune2fs, or put a new disk in the place of this one with "
+                  "`twindock enroll M --replace A`. The "
                   "filesystem of member B of M (WD-WCC4N0) in the destination slot is not sound: errors are "
                   "recorded in it. Repair it with `e2fsck -f /dev/sdc`, then dock it again.");
 }
@@ -472,6 +539,10 @@ int main(void) {
         cmocka_unit_test_setup(test_unknown, setup),
         cmocka_unit_test_setup(test_mixed, setup),
         cmocka_unit_test_setup(test_missing, setup),
+        cmocka_unit_test_setup(test_retired, setup),
+        cmocka_unit_test_setup(test_newcomer, setup),
+        cmocka_unit_test_setup(test_which_is_the_copy, setup),
+        cmocka_unit_test_setup(test_half_of_a_combined_pair, setup),
         cmocka_unit_test_setup(test_swapped, setup),
         cmocka_unit_test_setup(test_wrong_layout, setup),
         cmocka_unit_test_setup(test_mirror_mode, setup),

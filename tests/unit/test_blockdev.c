@@ -76,6 +76,35 @@ static void another_medium_has_another_diskseq(void **state) {
     assert_int_not_equal(second.diskseq, first.diskseq);
 }
 
+/* What is open is judged by its own numbers: a size or a medium that is another, or no device at all. */
+static void is_still_what_was_looked_at(void **state) {
+    (void)state;
+    need_root();
+    loopdev_create(&loop, MIB);
+    loopdev_attach(&loop, false);
+    struct td_blockdev device, other;
+    struct td_error err = {0};
+    assert_int_equal(td_blockdev_from_node(loop.node, &device, NULL), 0);
+    int fd = open(loop.node, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(td_blockdev_check_open(fd, &device, &err), 0);
+    other = device;
+    other.size += 512;
+    assert_int_equal(td_blockdev_check_open(fd, &other, &err), -ENXIO);
+    assert_non_null(strstr(err.text, "another disk"));
+    other = device;
+    other.diskseq += 1;
+    assert_int_equal(td_blockdev_check_open(fd, &other, &err), device.diskseq != 0 ? -ENXIO : 0);
+    other = device;
+    other.number += 1;
+    assert_int_equal(td_blockdev_check_open(fd, &other, &err), -ENXIO);
+    close(fd);
+    fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    assert_int_equal(td_blockdev_check_open(fd, &device, &err), -ENXIO);
+    assert_non_null(strstr(err.text, "gone"));
+    close(fd);
+}
+
 static void follows_symlinks(void **state) {
     (void)state;
     need_root();
@@ -199,6 +228,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(describes_a_loop_device, setup, teardown),
         cmocka_unit_test_setup_teardown(another_medium_has_another_diskseq, setup, teardown),
+        cmocka_unit_test_setup_teardown(is_still_what_was_looked_at, setup, teardown),
         cmocka_unit_test_setup_teardown(follows_symlinks, setup, teardown),
         cmocka_unit_test_setup_teardown(says_what_is_no_device, setup, teardown),
         cmocka_unit_test_setup_teardown(a_node_without_device, setup, teardown),

@@ -141,7 +141,7 @@ static void expect_collection_defaults(const struct td_collection_config *c) {
     assert_int_equal(c->history_reserve, 500);
     assert_int_equal(c->max_delete, 1000);
     assert_int_equal(c->max_change, 4000);
-    assert_false(c->large_files);
+    assert_int_equal(c->files, TD_FILES_NORMAL);
 }
 
 static void defaults(void **state) {
@@ -217,7 +217,7 @@ static void every_key_is_set(void **state) {
     assert_int_equal(c->history_reserve, 250);
     assert_int_equal(c->max_delete, 10000);
     assert_int_equal(c->max_change, 0);
-    assert_true(c->large_files);
+    assert_int_equal(c->files, TD_FILES_LARGE);
     assert_int_equal(c->excludes, 3);
     assert_string_equal(c->exclude[0], "#x");
     assert_string_equal(c->exclude[1], "a b [;]c");
@@ -354,7 +354,7 @@ static void bad_values(void **state) {
     bad("[collection M]", "max_delete", "10", percent);
     bad("[collection M]", "max_delete", "101%", percent);
     bad("[collection M]", "history_reserve", "-1%", percent);
-    bad("[collection M]", "files", "big", "normal or large");
+    bad("[collection M]", "files", "big", "normal, large or small");
 }
 
 static void targets(void **state) {
@@ -388,7 +388,8 @@ static void slots(void **state) {
         "", "a b", "dev/sdb", "/", "/dev/disk/by-uuid/x", "/dev/disk/by-id/x", "/dev/disk/by-label/M-A"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         bad("[dock d]", "source", wrong[i],
-            "a place: an ID_PATH (udevadm info shows it) or a device node such as /dev/sdb, not a link that follows a "
+            "a place: an ID_PATH (twindock slots shows it) or a device node such as /dev/sdb, not a link that follows "
+            "a "
             "disk");
     accepts("[dock d]\nsource = /dev/disk/by-path/x\ndestination = /dev/loop3\n");
     refuses("[dock d]\nsource = x\n\ndestination = x\n",

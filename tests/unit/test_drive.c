@@ -171,6 +171,14 @@ static void serials_that_are_none(void **state) {
         "FFFFFFFF",
         "123456789012",
         "0123456789ABCDEF",
+        "0123456789abcdef",
+        "ABCDEF0123456789",
+        "12345678",
+        "ABCDEFGHIJKL",
+        "000000000001",
+        "00000000000000000000A",
+        "to be filled by o.e.m.",
+        "DeadBeef",
         "....",
         "None",
         "000 000",
@@ -183,7 +191,8 @@ static void serials_that_are_none(void **state) {
         assert_int_equal(td_drive_parse_serial(none[i], &id), -EINVAL);
         assert_string_equal(id.serial, "");
     }
-    static const char *const some[] = {"WD-WCC4N0", "A", "7", "0000000001", "1234567890121", "S1", "00A0"};
+    static const char *const some[] = {"WD-WCC4N0",     "A",     "7",  "0000001", "1000000000",
+                                       "1234567890121", "12345", "S1", "00A0",    "000000000010"};
     for (size_t i = 0; i < sizeof some / sizeof some[0]; i++) {
         assert_int_equal(td_drive_parse_serial(some[i], &id), 0);
         assert_string_equal(id.serial, some[i]);
@@ -270,9 +279,8 @@ static void vpd_names(void **state) {
     const uint8_t weak[] = {T10, NAA3, EUI};
     assert_int_equal(parse_designators(weak, sizeof weak, 0), 0);
     assert_string_equal(id.wwn, "0x0025385b71b00e2f");
-    const uint8_t local[] = {NAA3};
-    assert_int_equal(parse_designators(local, sizeof local, 0), 0);
-    assert_string_equal(id.wwn, "0x3001020304050607");
+    const uint8_t local[] = {NAA3}; /* made up by whoever sits in between */
+    assert_int_equal(parse_designators(local, sizeof local, 0), -EINVAL);
     const uint8_t extended[] = {NAA6};
     assert_int_equal(parse_designators(extended, sizeof extended, 0), 0);
     assert_string_equal(id.wwn, "0x600508b1001c0123456789abcdef0123");

@@ -288,7 +288,7 @@ static void makes_a_filesystem(void **state) {
     must_run("sh", "-c", "printf '_BHRfS_M' | dd of=$0 bs=1 seek=65600 conv=notrunc status=none", loop.image, NULL);
     must_run("sh", "-c", "printf 'label: gpt\\nsize=10MiB\\n' | sfdisk -q --wipe never $0", loop.image, NULL);
     loopdev_attach(&loop, true);
-    struct td_ext4_format format = {.uuid = UUID_A, .label = "-dash first", .large_files = true};
+    struct td_ext4_format format = {.uuid = UUID_A, .label = "-dash first", .files = TD_FILES_LARGE};
     struct td_error err = {0};
     assert_int_equal(td_ext4_make(loop.node, &format, &err), 0);
     struct td_blockdev disk;
@@ -306,6 +306,22 @@ static void makes_a_filesystem(void **state) {
     must_run("sh", "-c", "dumpe2fs -h $0 2>/dev/null | grep -qx 'Reserved block count:  *0'", loop.node, NULL);
     must_run("sh", "-c", "dumpe2fs -h $0 2>/dev/null | grep -qx 'Inode count:  *64'", loop.node, NULL);
     must_run("e2fsck", "-fn", loop.node, NULL);
+    format.files = TD_FILES_SMALL;
+    assert_int_equal(td_ext4_make(loop.node, &format, &err), 0);
+    must_run("sh", "-c", "dumpe2fs -h $0 2>/dev/null | grep -qx 'Inode count:  *16384'", loop.node, NULL);
+}
+
+/* All of it is there at once: nothing is left for the kernel to do behind the first run's back. */
+static void leaves_nothing_to_initialise(void **state) {
+    (void)state;
+    need_root();
+    loopdev_create(&loop, 400 * MIB);
+    loopdev_attach(&loop, false);
+    const struct td_ext4_format format = {.uuid = UUID_A, .label = "x"};
+    struct td_error err = {0};
+    assert_int_equal(td_ext4_make(loop.node, &format, &err), 0);
+    must_run("sh", "-c", "dumpe2fs $0 2>/dev/null | grep '^Group [1-9]' | grep -q ITABLE_ZEROED", loop.node, NULL);
+    must_run("sh", "-c", "! dumpe2fs $0 2>/dev/null | grep '^Group [0-9]' | grep -qv ITABLE_ZEROED", loop.node, NULL);
 }
 
 static void does_not_make_one_where_it_must_not(void **state) {
@@ -425,6 +441,7 @@ int main(void) {
         cmocka_unit_test_teardown(reads_from_a_device, teardown),
         cmocka_unit_test_teardown(sees_the_disk_and_not_the_cache, teardown),
         cmocka_unit_test_teardown(makes_a_filesystem, teardown),
+        cmocka_unit_test_teardown(leaves_nothing_to_initialise, teardown),
         cmocka_unit_test_teardown(does_not_make_one_where_it_must_not, teardown),
         cmocka_unit_test_teardown(preens, teardown),
         cmocka_unit_test_teardown(a_preening_can_be_taken_back, teardown),

@@ -244,12 +244,21 @@ static const struct flag_case flag_cases[] = {
      '*',
      "running: proving, 43 % done, about 2 h 5 min left"},
     {{.running = true, .phase = "waiting for the source"}, '*', "running: waiting for the source"},
+    {{.gone = 'B'},
+     '?',
+     "member B is retired; dock a new disk beside member A and say `twindock enroll M --replace B`"},
+    {{.fresh = 'A', .unproven = true, .overdue = true, .overdue_days = 23},
+     '?',
+     "member A is new and has no backup yet; dock the pair, a run will fill it. Last backed up 23 days ago"},
+    {{.last_failed = true, .verdict = TD_OK, .last_end = WED_SEP_10, .last_exit = 4, .gone = 'A'},
+     '!',
+     "Wed Sep 10 18:00:04: a member was lost"},
 };
 
 static void test_flags(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof flag_cases / sizeof *flag_cases; i++) {
-        struct td_info_row row = {.flag = 'x'};
+        struct td_info_row row = {.collection = "M", .flag = 'x'};
         td_info_flag(&row, &flag_cases[i].state);
         assert_int_equal(row.flag, flag_cases[i].flag);
         if (flag_cases[i].reason == NULL)

@@ -19,6 +19,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -272,9 +273,9 @@ static void dirty_disk(const char *features) {
     must_run("e2fsck", "-fn", copy.node, NULL);
 }
 
-/* Coming upon damage, a read-only ext4 notes it in the superblock. Under the seal it cannot. */
-static void a_seal_keeps_damage_unnoted(void **state) {
-    struct td_write_protection seal;
+/* Coming upon damage, a read-only ext4 notes it in the superblock. On a device that cannot be written it cannot. */
+static void a_protected_device_keeps_damage_unnoted(void **state) {
+    struct td_write_protection hold;
     (void)state;
     make("metadata_csum");
     must_run("debugfs", "-w", "-R", "mkdir box", loop.image, NULL);
@@ -282,12 +283,12 @@ static void a_seal_keeps_damage_unnoted(void **state) {
     must_run("debugfs", "-w", "-R", "sif box checksum 1", loop.image, NULL);
     uint64_t before = file_sum(loop.image);
     attach(&loop);
-    int root = td_mount_ext4_sealed(&device, &seal, &err);
+    int root = td_mount_read_only(&device, &hold, &err);
     assert_true(root >= 0);
     assert_int_equal(td_open_beneath(root, "box", O_RDONLY | O_DIRECTORY, 0), -EBADMSG);
     close(root);
     assert_int_equal(td_blockdev_wait_free(device.node, 5000, NULL), 0);
-    td_write_protect_end(&seal);
+    td_write_protect_end(&hold);
     assert_int_equal(td_blockdev_is_protected(device.node), 0);
     loopdev_detach(&loop);
     assert_true(before == file_sum(loop.image));
@@ -363,6 +364,52 @@ static void twins_mount_together(void **state) {
     assert_int_equal(faccessat(two, "one", F_OK, 0), -1);
     close(one);
     close(two);
+}
+
+static void wait_free(void) {
+    assert_int_equal(td_blockdev_wait_free(device.node, 2000, NULL), 0);
+}
+
+/* ext4 notes each fault that it meets in the superblock, also of a filesystem that is mounted read-only: when it is
+ * mounted (the root directory's inode is gone), and later (a directory's block is damaged). Not on a disk of ours. */
+static void read_only_notes_no_faults(void **state) {
+    (void)state;
+    struct td_write_protection hold;
+    make("orphan_file");
+    int root = mount_it(false);
+    assert_int_equal(mkdirat(root, "d", 0755), 0);
+    close(root);
+    wait_free();
+    loopdev_detach(&loop);
+    must_run("sh", "-c",
+             "b=$(debugfs -R 'blocks /d' $0 2>/dev/null | tr -d ' \n') && s=$(dumpe2fs -h $0 2>/dev/null | sed -n "
+             "'s/^Block size: *//p') && printf garbage | dd of=$0 bs=1 seek=$((b * s + 40)) conv=notrunc status=none",
+             loop.image, NULL);
+    uint64_t before = file_sum(loop.image);
+    attach(&loop);
+    root = td_mount_read_only(&device, &hold, &err);
+    assert_true(root >= 0);
+    assert_int_equal(td_blockdev_is_protected(loop.node), 1);
+    int dir = openat(root, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(dir >= 0);
+    char entries[4096];
+    assert_true(syscall(SYS_getdents64, dir, entries, sizeof entries) < 0);
+    close(dir);
+    close(root);
+    wait_free();
+    td_write_protect_end(&hold);
+    assert_int_equal(td_blockdev_is_protected(loop.node), 0);
+    loopdev_detach(&loop);
+    assert_int_equal(file_sum(loop.image), before);
+
+    must_run("debugfs", "-w", "-R", "clri <2>", loop.image, NULL);
+    before = file_sum(loop.image);
+    attach(&loop);
+    assert_true(td_mount_read_only(&device, &hold, &err) < 0);
+    assert_int_equal(td_blockdev_is_protected(loop.node), 0);
+    assert_true(td_mount_ext4(&device, true, &err) < 0);
+    loopdev_detach(&loop);
+    assert_int_equal(file_sum(loop.image), before);
 }
 
 static void a_protected_device_says_so(void **state) {
@@ -484,13 +531,14 @@ int main(void) {
         TEST(stored_options_of_tune2fs),
         TEST(read_only_writes_nothing),
         TEST(read_only_leaves_orphans),
-        TEST(a_seal_keeps_damage_unnoted),
+        TEST(a_protected_device_keeps_damage_unnoted),
         TEST(read_only_leaves_orphan_files),
         TEST(checkpoint_makes_it_visible_without_replay),
         TEST(checkpoint_empties_the_journal),
         TEST(checkpoint_elsewhere_is_an_error),
         TEST(a_mounted_device_is_not_shared),
         TEST(twins_mount_together),
+        TEST(read_only_notes_no_faults),
         TEST(a_protected_device_says_so),
         TEST(what_a_killed_process_protected_is_freed),
         TEST(a_living_process_keeps_its_protection),

@@ -2,6 +2,7 @@
 #include "loopdev.h"
 
 #include "twindock/base/clock.h"
+#include "twindock/base/sys.h"
 #include "twindock/dock/card.h"
 #include "twindock/dock/observe.h"
 #include "twindock/dock/verdict.h"
@@ -9,7 +10,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/loop.h>
 #include <pthread.h>
+#include <scsi/sg.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -17,6 +20,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -34,6 +38,15 @@ static struct td_dock_config dock;
 static struct td_observation seen;
 static struct td_error err;
 static char link_path[320];
+
+/* Drives behind the loop devices: IDENTIFY DEVICE is answered with a serial made of what the test has put here, and
+ * the count of questions so far when it is to change each time. */
+static struct {
+    const char *serial[TD_SLOTS];
+    bool fickle[TD_SLOTS];
+    int asked;
+    const char *exchange; /* the image that comes under the second device while it is asked */
+} drives;
 
 static void put(char *out, size_t size, const char *text) {
     snprintf(out, size, "%s", text);
@@ -58,6 +71,8 @@ static int teardown(void **state) {
     if (link_path[0] != '\0')
         unlink(link_path);
     link_path[0] = '\0';
+    td_sys = td_libc;
+    memset(&drives, 0, sizeof(drives));
     loopdev_destroy(&a);
     loopdev_destroy(&b);
     return 0;
@@ -115,6 +130,39 @@ static void observe(void) {
         fail_msg("%s", err.text);
 }
 
+static void put_swapped(uint8_t *reply, size_t at, size_t len, const char *text) {
+    for (size_t i = 0; i < len; i++)
+        reply[at + (i ^ 1)] = i < strlen(text) ? (uint8_t)text[i] : ' ';
+}
+
+static int answer(int fd, unsigned long request, void *header) {
+    struct stat st, first;
+    sg_io_hdr_t *io = header;
+    if (request != SG_IO || io->cmdp[0] != 0x85 || fstat(fd, &st) != 0) {
+        errno = EINVAL;
+        return -1;
+    }
+    int s = stat(a.node, &first) == 0 && first.st_rdev == st.st_rdev ? 0 : 1;
+    char serial[32];
+    if (s == 1 && drives.exchange != NULL) {
+        int other = open(drives.exchange, O_RDONLY | O_CLOEXEC);
+        assert_int_equal(ioctl(fd, LOOP_CHANGE_FD, other), 0);
+        close(other);
+        drives.exchange = NULL;
+    }
+    if (drives.serial[s] == NULL) {
+        errno = EINVAL;
+        return -1;
+    }
+    snprintf(serial, sizeof(serial), drives.fickle[s] ? "%s%d" : "%s", drives.serial[s], drives.asked++);
+    memset(io->dxferp, 0, io->dxfer_len);
+    put_swapped(io->dxferp, 20, 20, serial);
+    put_swapped(io->dxferp, 54, 40, "TEST DRIVE");
+    io->status = 0;
+    io->resid = 0;
+    return 0;
+}
+
 static enum td_verdict verdict(void) {
     const struct td_policy policy = {.prove_every = 4};
     return td_judge_dock(&seen, &pair, 1, &policy).verdict;
@@ -152,6 +200,117 @@ static void test_both_members(void **state) {
     loopdev_detach(&b);
     assert_int_equal(file_sum(a.image), before_a);
     assert_int_equal(file_sum(b.image), before_b);
+}
+
+static void enroll_serial(int member, const char *serial) {
+    pair.members[member].identity.source = TD_IDENTITY_ATA;
+    put(pair.members[member].identity.serial, sizeof(pair.members[member].identity.serial), serial);
+}
+
+static void assert_identity(int s, enum td_identity_source source, const char *serial) {
+    assert_int_equal(seen.slots[s].identity.source, source);
+    assert_string_equal(seen.slots[s].identity.serial, serial);
+}
+
+static const char *rests_on(int s) {
+    static const struct td_policy policy;
+    return td_judge_dock(&seen, &pair, 1, &policy).slots[s].rests_on;
+}
+
+/* Two honest drives; then bridges that lie about them in every way, and the cards decide. */
+static void test_drives_and_bridges(void **state) {
+    (void)state;
+    need_root();
+    make_member(&a, 0);
+    make_member(&b, 1);
+    td_sys.ioctl = answer;
+    drives.serial[0] = "WD-1";
+    drives.serial[1] = "WD-2";
+    enroll_serial(0, "WD-1");
+    enroll_serial(1, "WD-2");
+    observe();
+    assert_identity(0, TD_IDENTITY_ATA, "WD-1");
+    assert_int_equal(verdict(), TD_OK);
+    assert_string_equal(rests_on(0), "drive+card");
+    assert_string_equal(rests_on(1), "drive+card");
+
+    drives.serial[1] = "WD-1"; /* one serial for both bays */
+    observe();
+    assert_int_equal(verdict(), TD_OK);
+    assert_string_equal(rests_on(0), "card");
+    assert_string_equal(rests_on(1), "card");
+
+    drives.serial[0] = "WD-2"; /* the bays' serials, and the disks have changed places */
+    observe();
+    assert_int_equal(verdict(), TD_OK);
+    assert_string_equal(rests_on(0), "card");
+
+    drives.serial[0] = "000000000001"; /* placeholders */
+    drives.serial[1] = "0123456789ABCDEF";
+    observe();
+    assert_identity(0, TD_IDENTITY_NONE, "");
+    assert_identity(1, TD_IDENTITY_NONE, "");
+    assert_int_equal(verdict(), TD_OK);
+
+    drives.serial[0] = "WD-1";
+    drives.serial[1] = "X"; /* another one each time it is asked */
+    drives.fickle[1] = true;
+    observe();
+    assert_identity(0, TD_IDENTITY_ATA, "WD-1");
+    assert_identity(1, TD_IDENTITY_NONE, "");
+    assert_string_equal(seen.slots[1].identity.model, "TEST DRIVE");
+    assert_int_equal(verdict(), TD_OK);
+    assert_string_equal(rests_on(0), "drive+card");
+    assert_string_equal(rests_on(1), "card");
+}
+
+/* A drive that is no member's is not even mounted; the one whose serial changes is known by its card alone. */
+static void test_clone_on_another_drive(void **state) {
+    (void)state;
+    need_root();
+    make_member(&a, 0);
+    make_member(&b, 1);
+    td_sys.ioctl = answer;
+    drives.serial[0] = "WD-1";
+    drives.serial[1] = "WD-9";
+    enroll_serial(0, "WD-1");
+    enroll_serial(1, "WD-2");
+    observe();
+    assert_int_equal(seen.slots[1].card_state, TD_CARD_UNREAD);
+    assert_int_equal(verdict(), TD_UNKNOWN_MEMBER);
+}
+
+/* One disk is pulled while it is identified, and another one put into its place: same node, same number, same size. */
+static void test_exchanged_meanwhile(void **state) {
+    (void)state;
+    need_root();
+    struct loopdev other = {0};
+    make_member(&a, 0);
+    make_member(&b, 1);
+    make_ext4(&other, UUID_X);
+    loopdev_detach(&other);
+    struct td_blockdev device;
+    assert_int_equal(td_blockdev_from_node(b.node, &device, NULL), 0);
+    if (device.diskseq == 0)
+        skip(); /* before Linux 5.15 */
+    char node[TD_NODE_MAX];
+    put(node, sizeof(node), b.node);
+    loopdev_detach(&b);
+    must_run("losetup", "-r", node, b.image, NULL); /* only these can be exchanged while they are open */
+    put(b.node, sizeof(b.node), node);
+    td_sys.ioctl = answer;
+    drives.serial[0] = "WD-1";
+    drives.serial[1] = "WD-2";
+    drives.exchange = other.image;
+    int rc = td_observe(&dock, &pair, 1, &seen, &err);
+    enum td_verdict judged = verdict();
+    loopdev_detach(&b);
+    loopdev_destroy(&other);
+    assert_int_equal(rc, 0);
+    assert_null(drives.exchange);
+    assert_string_equal(seen.slots[1].fs.uuid, UUID_X);
+    assert_int_equal(seen.slots[1].card_state, TD_CARD_UNREAD);
+    assert_int_equal(judged, TD_FOREIGN_DISK);
 }
 
 static void test_swapped(void **state) {
@@ -506,6 +665,9 @@ int main(void) {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(test_both_members),
+        T(test_drives_and_bridges),
+        T(test_clone_on_another_drive),
+        T(test_exchanged_meanwhile),
         T(test_swapped),
         T(test_foreign),
         T(test_nothing_there),

@@ -185,8 +185,8 @@ static int f_ftruncate(int fd, off_t size) {
 static int f_fallocate(int fd, int mode, off_t offset, off_t len) {
     return fails() ? -1 : td_libc.fallocate(fd, mode, offset, len);
 }
-static const struct td_sys failing = {f_pread,  f_pwrite,   f_fsync,     f_syncfs,   f_renameat2,
-                                      f_linkat, f_unlinkat, f_ftruncate, f_fallocate};
+static const struct td_sys failing = {f_pread,  f_pwrite,   f_fsync,     f_syncfs,    f_renameat2,
+                                      f_linkat, f_unlinkat, f_ftruncate, f_fallocate, NULL};
 
 struct scene {
     struct member member;

@@ -17,6 +17,7 @@ struct td_sys {
     int (*unlinkat)(int dir, const char *name, int flags);
     int (*ftruncate)(int fd, off_t size);
     int (*fallocate)(int fd, int mode, off_t offset, off_t len);
+    int (*ioctl)(int fd, unsigned long request, void *argument); /* SG_IO: a question to a drive */
 };
 
 extern struct td_sys td_sys;        /* what is called */

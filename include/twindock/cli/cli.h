@@ -26,7 +26,9 @@ enum td_option {
     TD_OPT_HELP = 1 << 12,
     TD_OPT_VERSION = 1 << 13,
     TD_OPT_FULL = 1 << 14,
-    TD_OPT_EVERY_BLOCK = 1 << 15
+    TD_OPT_EVERY_BLOCK = 1 << 15,
+    TD_OPT_REPLACE = 1 << 16,
+    TD_OPT_LIST = 1 << 17
 };
 
 struct td_cli_option {
@@ -41,7 +43,7 @@ extern const struct td_cli_option td_cli_options[]; /* ends with name NULL */
 /* What was said on the command line. Texts point into argv. */
 struct td_cli {
     unsigned given; /* set of td_option bits */
-    const char *config, *device, *layout, *dock;
+    const char *config, *device, *layout, *dock, *replace;
     const struct td_cli_command *command;
     const char *const *arguments;
     size_t argument_count;

@@ -50,7 +50,8 @@ struct td_judgement {
  * (sysfs, udev); a card of another pair, a wrong token or no card is a stranger (TD_MATCH_PAIR).
  */
 struct td_match_result td_match_slot(const struct td_slot *slot, const struct td_pair *pairs, size_t pair_count);
-/* Both disks together: where both slots report one identity (a lying bridge), the cards alone decide. */
+/* Both disks together: where both slots report one identity, or each that of the other's member (a bridge that speaks
+ * for its bays), the cards alone decide. */
 void td_match_slots(const struct td_observation *seen, const struct td_pair *pairs, size_t pair_count,
                     struct td_match_result out[TD_SLOTS]);
 

@@ -38,6 +38,14 @@ void td_ledger_rollback(struct td_ledger *ledger);
 int td_ledger_pairs(struct td_ledger *ledger, struct td_pair **out, size_t *count, struct td_error *err);
 /* Enter a pair with its members; fills in ids. -EEXIST: the collection or the UUID is enrolled already. */
 int td_ledger_add_pair(struct td_ledger *ledger, struct td_pair *pair, struct td_error *err);
+/* Forget a pair, or one member of it: it is not enrolled any more. Its runs, files and proofs stay in the ledger.
+ * -ENOENT when it was not enrolled. */
+int td_ledger_retire_pair(struct td_ledger *ledger, int64_t pair, struct td_error *err);
+int td_ledger_retire_member(struct td_ledger *ledger, int64_t pair, int64_t member, struct td_error *err);
+/* A new disk takes the place of member `old` (0: it was retired before), which is retired. Nothing of what was proven
+ * of the old one holds for it. Fills in member->id. */
+int td_ledger_replace_member(struct td_ledger *ledger, int64_t pair, int64_t old, struct td_member *member,
+                             struct td_error *err);
 /* Before any card is raised: no member will have a generation above `intent`. */
 int td_ledger_intend(struct td_ledger *ledger, int64_t pair, int64_t intent, struct td_error *err);
 /* A member's card has `generation` now. Raises the pair's too. */

@@ -10,6 +10,7 @@
 
 enum td_mode { TD_MODE_INDIVIDUAL, TD_MODE_MIRROR };
 enum td_mail_on { TD_MAIL_FAILURE, TD_MAIL_CHANGE, TD_MAIL_ALWAYS };
+enum td_files { TD_FILES_NORMAL, TD_FILES_LARGE, TD_FILES_SMALL };
 enum td_eject { TD_EJECT_STANDBY, TD_EJECT_POWER_OFF, TD_EJECT_NO };
 
 struct td_dock_config {
@@ -40,7 +41,7 @@ struct td_collection_config {
     int max_delete;       /* hundredths of a percent; default 10 % */
     int max_change;       /* hundredths of a percent; default 40 % */
     int prove_every;      /* runs; default 4 */
-    bool large_files;     /* `files = large`: format makes few inodes */
+    enum td_files files;  /* how many inodes format makes */
 };
 
 struct td_config {

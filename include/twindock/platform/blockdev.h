@@ -34,6 +34,10 @@ int td_blockdev_partitions(const struct td_blockdev *disk, struct td_blockdev *o
  * systemd's "Locking Block Device Access" explains why the whole disk is what is locked. */
 int td_blockdev_lock(const char *node, struct td_error *err);
 
+/* Is what `fd` has open still this device: the same number, size, and medium (BLKGETDISKSEQ, where the kernel counts
+ * them)? Names are given anew when a disk goes and another comes; what is open is not. -ENXIO with the sentence. */
+int td_blockdev_check_open(int fd, const struct td_blockdev *device, struct td_error *err);
+
 /* Wait until nothing holds the device (O_EXCL succeeds), at most `timeout_ms`. -EBUSY: something still does. */
 int td_blockdev_wait_free(const char *node, int timeout_ms, struct td_error *err);
 

@@ -10,12 +10,17 @@
 #include "twindock/model/identity.h"
 #include "twindock/platform/blockdev.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /* Ask the drive behind a whole disk. A drive that says nothing (a loop device) gives TD_IDENTITY_NONE and 0; its model
  * may be known all the same. Takes up to 10 s per question when a drive does not answer. -ENXIO: it is gone. */
 int td_drive_identify(const struct td_blockdev *disk, struct td_identity *out, struct td_error *err);
+
+/* Ask the same witness once more. False when it says something else now: nobody's word, so `identity` says nothing any
+ * more (its model stays). True also when there was nothing to confirm. */
+bool td_drive_confirm(const struct td_blockdev *disk, struct td_identity *identity);
 
 /* Parsers over raw replies, pure. 0, or -EINVAL when the reply says nothing usable (all zeros, all blanks, all
  * 0xFF, a bad length, a well-known placeholder such as "123456789012" or "0000000000"). Text is trimmed and runs of

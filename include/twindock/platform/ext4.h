@@ -6,6 +6,7 @@
 #define TWINDOCK_PLATFORM_EXT4_H
 
 #include "twindock/base/error.h"
+#include "twindock/model/config.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -71,8 +72,8 @@ void td_ext4_forget(struct td_ext4_undo *undo);
 
 struct td_ext4_format {
     const char *uuid;
-    const char *label; /* at most 16 bytes */
-    bool large_files;  /* few inodes: -T largefile */
+    const char *label;   /* at most 16 bytes */
+    enum td_files files; /* one inode for so many bytes: mke2fs.conf's, 1 MiB, 4 KiB */
 };
 /* mkfs.ext4 with 256-byte inodes, no reserved blocks, no lazy initialisation. Overwrites what is there, old
  * signatures and partition tables included, and reads the superblock back. -EBUSY when the device is in use,

@@ -9,9 +9,9 @@
  *   ext4 ioctls work below it as before, and the mount's attributes hold.
  * - When the last descriptor is closed the device is free at once; when the process is killed, a moment
  *   later. td_blockdev_wait_free (blockdev.h) tells.
- * - "ro,noload" still writes to a disk with orphans (files that were open while deleted when power was cut), with
- *   no journal to cover it. A disk that was not cleanly unmounted is therefore write-protected (BLKROSET)
- *   for the moment in which the read-only mount is made; a kill -9 in that very moment is made good by the next mount
+ * - "ro,noload" still writes: to a disk with orphans (files that were open while deleted when power was cut), with
+ *   no journal to cover it, and to the superblock of one on which it meets a fault. A disk is therefore write-protected
+ *   (BLKROSET) for as long as it is mounted read-only; a kill -9 meanwhile is made good by the next mount
  *   (write_protection.h).
  * - "data=" is refused together with noload; so is a stored commit= other than 5 unless overridden; a
  *   stored data=journal would switch O_DIRECT off.
@@ -27,19 +27,18 @@
 #include <stdint.h>
 
 /*
- * Mount ext4. read_only: "ro,noload", which replays no journal and writes nothing. Returns the descriptor of the root
- * directory, opened O_RDONLY|O_DIRECTORY; closing it (and all descriptors below it) unmounts. Checks
- * that what was mounted is `device` by its number. Waits up to 2 s for a device still in use, then -EBUSY: a filesystem
- * that is mounted elsewhere is never shared. -EACCES or -EROFS: write-protected. The text has the kernel's reason.
+ * Mount ext4. read_only: as td_mount_read_only, but write-protected only while the mount is made. Returns the
+ * descriptor of the root directory, opened O_RDONLY|O_DIRECTORY; closing it (and all descriptors below it) unmounts.
+ * Checks that what was mounted is `device` by its number. Waits up to 2 s for a device still in use, then -EBUSY: a
+ * filesystem that is mounted elsewhere is never shared. -EACCES or -EROFS: write-protected. The text has the kernel's
+ * reason.
  */
 int td_mount_ext4(const struct td_blockdev *device, bool read_only, struct td_error *err);
 
-/*
- * The same read-only, with the device write-protected (write_protection.h) for as long as `seal` is held: a read-only
- * ext4 that comes upon damage notes it in the superblock, on the disk, unless the device itself cannot be written. Let
- * go of the seal when the descriptor has been closed; there is nothing to let go of after a failure.
- */
-int td_mount_ext4_sealed(const struct td_blockdev *device, struct td_write_protection *seal, struct td_error *err);
+/* The same read-only for longer than a moment: "ro,noload", which replays no journal, on a device that cannot be
+ * written meanwhile. Not a bit of it changes, however damaged it is. Once the descriptor and all below it are closed,
+ * td_write_protect_end(hold). */
+int td_mount_read_only(const struct td_blockdev *device, struct td_write_protection *hold, struct td_error *err);
 
 /* Bring what the journal holds into place (EXT4_IOC_CHECKPOINT), so that it is visible without replay. Syncs first.
  * -EOPNOTSUPP on kernels before 5.14: freezing would do the same, but a kill while frozen would leave the

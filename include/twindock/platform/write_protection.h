@@ -1,8 +1,8 @@
 /*
- * The kernel's own write protection of a block device (BLKROSET), for the moment in which a disk that was not cleanly
- * unmounted is mounted read-only.
+ * The kernel's own write protection of a block device (BLKROSET), for as long as a disk is mounted
+ * read-only.
  *
- * The flag outlives the process that set it. So that a kill in that moment does not leave a disk that cannot be written
+ * The flag outlives the process that set it. So that a kill meanwhile does not leave a disk that cannot be written
  * until it is plugged in anew, an empty file in /run/twindock (gone after a boot, as the flag is) says first that it is
  * ours: "protected-<major>:<minor>", locked (flock) by the process at work. Where /run cannot be written it is done
  * without that note.
@@ -18,6 +18,9 @@ struct td_write_protection {
     int note;   /* locked; -1: none could be made */
     dev_t number;
 };
+
+#define TD_UNPROTECTED                                                                                                 \
+    { .device = -1, .note = -1 }
 
 /* Set the flag. When it is set already, and not by a process of ours that died, it is somebody else's and stays: 0 with
  * nothing to undo. 0 or a negative errno. */

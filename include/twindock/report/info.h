@@ -37,6 +37,8 @@ struct td_info_state {
     const char *last_reason; /* its sentence */
     bool overdue;            /* last_backup older than `overdue` */
     int64_t overdue_days;    /* since the last backup */
+    char gone;               /* 'A' or 'B': this member is retired, and none has taken its place; 0: both are there */
+    char fresh;              /* 'A' or 'B': this member took another's place and no run has filled it yet; 0: none */
     bool unproven;           /* a copy was never proven, or longer ago than prove_within */
 };
 /* '*' before '!' before '?' ; fills row->flag and row->reason (malloc'ed). Reasons read like the example in the

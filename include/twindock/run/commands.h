@@ -73,6 +73,36 @@ int td_command_heal(const struct td_app *app, const char *collection, const char
 int td_command_accept(const struct td_app *app, const char *collection, const char *const *paths, size_t count,
                       struct td_buf *out, struct td_error *err);
 
+/* A new disk takes the place of a member that is gone. The other member, in the dock beside it, is only read; the next
+ * run fills the new one. `ask` as above. */
+struct td_replace_request {
+    const char *collection, *member, *dock; /* member: "A" or "B" */
+    bool erase;
+    bool (*ask)(void *ctx, const char *question);
+    void *ctx;
+};
+int td_command_replace(const struct td_app *app, const struct td_replace_request *request, struct td_buf *out,
+                       struct td_error *err);
+
+/* Forget a pair, or one member of it. Only the ledger is written. `ask` as above. */
+struct td_retire_request {
+    const char *collection, *member; /* member: "A", "B", or NULL for the whole pair */
+    bool (*ask)(void *ctx, const char *question);
+    void *ctx;
+};
+int td_command_retire(const struct td_app *app, const struct td_retire_request *request, struct td_buf *out,
+                      struct td_error *err);
+
+/* Which path is which slot: wait for a disk in the one, then in the other. `tell` is given what a person at the dock is
+ * to read meanwhile; `out` gets the lines for the configuration, or one JSON object. Needs no configuration. */
+struct td_slots_request {
+    bool list; /* only what is there now */
+    void (*tell)(void *ctx, const char *text);
+    void *ctx;
+};
+int td_command_slots(const struct td_app *app, const struct td_slots_request *request, struct td_buf *out,
+                     struct td_error *err);
+
 /* The engine alone. app->config may be NULL. */
 int td_command_sync(const struct td_app *app, const char *source, const char *const *destinations, size_t count,
                     struct td_buf *out, struct td_error *err);

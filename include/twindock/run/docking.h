@@ -21,7 +21,7 @@ struct td_mounted {
     int root;                        /* of the filesystem */
     int collection;                  /* the target directory below it; -1: not there yet */
     int store;                       /* .twindock; -1: not there */
-    struct td_write_protection seal; /* while it is mounted read-only */
+    struct td_write_protection hold; /* while it is mounted read-only */
 };
 
 struct td_docking {
@@ -44,11 +44,11 @@ void td_docking_init(struct td_docking *docking, const struct td_config *config,
 /* Lock the dock for this process: -EALREADY when another run holds it. */
 int td_docking_lock(struct td_docking *docking, struct td_error *err);
 
-/* Lock a pair's part of the ledger where no dock is needed. A descriptor to close, or -EALREADY. */
+/* Keep runs of one pair apart. Its two members may sit in two docks, and both runs would write the same rows of the
+ * ledger. A descriptor that holds the lock, -EALREADY when another run has it. */
 int td_docking_lock_pair(const struct td_config *config, const struct td_pair *pair, struct td_error *err);
 
-/* Look and judge. TD_LOOK_ONCE does not wait for a second disk when both slots are empty, TD_LOOK_NOW never. Disks seen
- * are locked. */
+/* Look and judge. TD_LOOK_ONCE does not wait for a second disk when both slots are empty. Disks seen are locked. */
 int td_docking_look(struct td_docking *docking, struct td_ledger *ledger, enum td_look look,
                     const struct td_policy *policy, struct td_error *err);
 

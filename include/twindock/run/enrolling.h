@@ -44,6 +44,25 @@ int td_enrolling_read_cards(const struct td_docking *docking, struct td_card car
 int td_enrolling_continue_runs(const struct td_docking *docking, struct td_ledger *ledger, const struct td_pair *pair,
                                const struct td_card cards[2], struct td_error *err);
 
+/* Enter what was done to a pair by a command that is no run, as one that is done. Its number comes after `after`, too
+ * (0: after the ledger's own). */
+int td_enrolling_record(struct td_ledger *ledger, const struct td_pair *pair, const char *command, const char *dock,
+                        int64_t after, struct td_error *err);
+
+/* May the disk in this slot be formatted? Never while it is in use or write-protected; with anything on it only when
+ * `erase`. 0, or TD_EXIT_REFUSED with the sentence in `err`. Whose disk it is the caller asks. */
+int td_enrolling_may_format(const struct td_docking *docking, int slot, bool erase, struct td_error *err);
+/* The card of a backup on the disk in this slot, whether this machine's ledger knows it or not. 1: *card is it; 0:
+ * there is none that can be read. */
+int td_enrolling_card(const struct td_docking *docking, int slot, struct td_card *card);
+/* The sentence for such a disk, which is not formatted. Returns TD_EXIT_REFUSED. */
+int td_enrolling_refuse_card(const struct td_docking *docking, int slot, const struct td_card *card,
+                             struct td_error *err);
+/* Make ext4 on the whole disk in a slot, as member 0 (A), 1 (B) or -1 (both halves at once), after a last look that it
+ * is still that disk. */
+int td_enrolling_make(const struct td_docking *docking, int slot, const struct td_collection_config *collection,
+                      const char *uuid, int member, struct td_error *err);
+
 /* Words at the end of format and enroll. */
 void td_enrolling_say(const struct td_docking *docking, const struct td_app *app, const char *command,
                       const char *collection, struct td_buf *out);

@@ -1,0 +1,86 @@
+/* A disk that is to be formatted: what must hold before, for `format` and `enroll --replace` alike. */
+#include "twindock/base/cleanup.h"
+#include "twindock/dock/card.h"
+#include "twindock/platform/ext4.h"
+#include "twindock/platform/mount.h"
+#include "twindock/platform/write_protection.h"
+#include "twindock/run/enrolling.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool is_empty(const struct td_slot *slot) {
+    return slot->fs.type[0] == '\0' && !slot->fs.partition_table && !slot->fs.ambivalent && slot->problem[0] == '\0';
+}
+
+int td_enrolling_may_format(const struct td_docking *docking, int slot, bool erase, struct td_error *err) {
+    const struct td_slot *seen = &docking->seen.slots[slot];
+    TD_AUTOBUF struct td_buf what = {0};
+    td_describe_slot(&docking->seen, &docking->judgement, slot, &what);
+    td_write_protect_recover(&seen->disk);
+    if (!is_empty(seen) && !erase)
+        td_fail_text(err, EINVAL,
+                     "The %s slot holds %s. It is not empty; if everything on it may be lost, say --erase.",
+                     td_slot_names[slot], td_buf_text(&what));
+    else if (td_blockdev_wait_free(seen->disk.node, 0, NULL) != 0)
+        td_fail_text(err, EBUSY, "%s in the %s slot is in use (mounted, or held by another program); free it first.",
+                     seen->disk.node, td_slot_names[slot]);
+    else if (td_blockdev_is_protected(seen->disk.node) > 0)
+        td_fail_text(err, EROFS, "The disk in the %s slot (%s) is write-protected. Nothing was written.",
+                     td_slot_names[slot], seen->disk.node);
+    else
+        return 0;
+    return TD_EXIT_REFUSED;
+}
+
+int td_enrolling_card(const struct td_docking *docking, int slot, struct td_card *card) {
+    const struct td_slot *seen = &docking->seen.slots[slot];
+    if (!seen->super_read)
+        return 0;
+    struct td_write_protection hold;
+    int root = td_mount_read_only(&seen->fs.device, &hold, NULL);
+    if (root < 0)
+        return 0;
+    int rc = td_card_read(root, card, NULL);
+    close(root);
+    td_write_protect_end(&hold);
+    return rc == 0;
+}
+
+/* A lost ledger must not end in an empty disk. Whoever means it takes the filesystem away by hand first. */
+int td_enrolling_refuse_card(const struct td_docking *docking, int slot, const struct td_card *card,
+                             struct td_error *err) {
+    td_fail_text(err, EEXIST,
+                 "The %s slot holds member %c of %s, a backup made by twindock on %s. It is not formatted: `twindock "
+                 "enroll %s` takes the pair into this machine's ledger. If it is really to be given up, wipe it "
+                 "first: wipefs -a %s",
+                 td_slot_names[slot], card->member, card->collection, card->host, card->collection,
+                 docking->seen.slots[slot].fs.device.node);
+    return TD_EXIT_REFUSED;
+}
+
+/* Since it was looked at, somebody was asked a question, and may have changed the disk meanwhile. */
+static int check_still(const struct td_slot *slot, struct td_error *err) {
+    TD_AUTOCLOSE int fd = open(slot->disk.node, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return td_fail(err, errno, "cannot open %s", slot->disk.node);
+    return td_blockdev_check_open(fd, &slot->disk, err);
+}
+
+int td_enrolling_make(const struct td_docking *docking, int slot, const struct td_collection_config *collection,
+                      const char *uuid, int member, struct td_error *err) {
+    char label[17];
+    const struct td_slot *seen = &docking->seen.slots[slot];
+    int rc = check_still(seen, err);
+    if (rc < 0)
+        return td_wrap(err, rc, "the disk in the %s slot is not formatted", td_slot_names[slot]);
+    if (member < 0)
+        snprintf(label, sizeof label, "%.16s", collection->name);
+    else
+        snprintf(label, sizeof label, "%.14s-%c", collection->name, "AB"[member]);
+    const struct td_ext4_format format = {.uuid = uuid, .label = label, .files = collection->files};
+    return td_ext4_make(seen->disk.node, &format, err);
+}
