@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOG_LINES "20"
+#define LOG_LINES "--lines=20"
 #define LOG_TIMEOUT_S 10
 #define TOLD_S 300 /* a run ends in the ledger, then mails, then the unit fails */
 
@@ -31,8 +31,9 @@ static void add_log(const char *unit, struct td_buf *body) {
     const char *id = failed_start();
     td_buf_printf(&said, id != NULL ? "_SYSTEMD_INVOCATION_ID=%s" : "--unit=%s", id != NULL ? id : unit);
     td_buf_printf(&about, "INVOCATION_ID=%s", id != NULL ? id : "");
-    const char *const argv[] = {"journalctl",   "--boot",  "--lines=" LOG_LINES,    "--no-pager", "--quiet",
-                                "--output=cat", said.data, id != NULL ? "+" : NULL, about.data,   NULL};
+    const char *const argv[] = {
+        "journalctl", "--boot", LOG_LINES, "--no-pager", "--quiet", "--output=cat", said.data, id != NULL ? "+" : NULL,
+        about.data,   NULL};
     const struct td_process journalctl = {.argv = argv, .output = &log, .timeout_s = LOG_TIMEOUT_S};
     if (td_process_run(&journalctl, &ignored) == 0 && log.len > 0)
         td_buf_printf(body, "\nThe last lines of its log:\n\n%s", log.data);
