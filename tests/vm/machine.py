@@ -26,7 +26,9 @@ class Broken(Exception):
 
 
 def qemu_version():
-    return subprocess.run(["qemu-system-x86_64", "--version"], capture_output=True, text=True, check=True).stdout.split()[3]
+    return subprocess.run(
+        ["qemu-system-x86_64", "--version"], capture_output=True, text=True, check=True
+    ).stdout.split()[3]
 
 
 def accelerator():
@@ -37,7 +39,6 @@ class Machine:
     def __init__(self, directory, base, processors=1):
         """directory: for this machine's files; base: that of the image (vmlinuz, initrd)."""
         self.directory, self.base, self.processors = directory, base, processors
-        os.makedirs(directory, exist_ok=True)
         self.qemu = self.qmp_socket = self.agent_socket = None
         self.buffers, self.requests, self.events = {}, 0, []
 
@@ -66,6 +67,7 @@ class Machine:
 
     def start(self, root, array, state=None, extra=()):
         """Boots, or goes on from a saved state. root and array: block nodes (see raw, overlay)."""
+        os.makedirs(self.directory, exist_ok=True)
         for name in ("qmp", "agent"):
             if os.path.exists(self.path(name)):
                 os.unlink(self.path(name))
@@ -110,9 +112,10 @@ class Machine:
             return
         self.qemu.send_signal(signal.SIGKILL)
         self.qemu.wait()
-        self.qmp_socket.close()
-        self.agent_socket.close()
-        self.qemu = None
+        for link in (self.qmp_socket, self.agent_socket):
+            if link:
+                link.close()
+        self.qemu = self.qmp_socket = self.agent_socket = None
 
     def save(self, state):
         """Writes the machine's state to a file and ends it; its disks are as that state needs them."""
@@ -161,7 +164,7 @@ class Machine:
             if "return" in message:
                 return message["return"]
 
-    def run(self, script, timeout=120):
+    def run(self, script, timeout=300):
         """Runs a bash script in the guest: its exit status and its output, both streams together."""
         self.requests += 1
         request = base64.b64encode(script.encode())
@@ -173,7 +176,7 @@ class Machine:
                 said = base64.b64decode(words[2]).decode(errors="replace") if len(words) > 2 else ""
                 return int(words[1]), said
 
-    def sh(self, script, timeout=120):
+    def sh(self, script, timeout=300):
         """As run, for what must succeed: the output without the newline at its end."""
         status, said = self.run(script, timeout)
         if status != 0:

@@ -63,21 +63,22 @@ def image(build):
 
 def booted(base):
     """The machine after a first boot, as a state; made once for an image, a version of QEMU and a command line."""
-    with open(os.path.join(HERE, "machine.py"), "rb") as source:
-        key = hashlib.sha256(source.read() + f"{machine.qemu_version()} {machine.accelerator()}".encode()).hexdigest()[:16]
+    made_of = [machine.qemu_version(), *machine.Machine("", "").command({}, {}, [])]
+    key = hashlib.sha256("\n".join(made_of).encode()).hexdigest()[:16]
     directory = os.path.join(base, "booted-" + key)
     paths = {name: os.path.join(directory, name) for name in ("memory", "root.qcow2", "array.img")}
     state = State(directory, paths["memory"], paths["root.qcow2"], paths["array.img"], None)
     if os.path.exists(os.path.join(directory, "complete")):
         return state
     machine.remove(directory)
+    os.makedirs(directory)
     vm = machine.Machine(directory, base)
     with open(paths["array.img"], "wb") as file:
         file.truncate(512 << 20)
     subprocess.run(["mke2fs", "-q", "-t", "ext4", "-L", "array", paths["array.img"]], check=True)
     try:
         vm.start(machine.overlay(paths["root.qcow2"], os.path.join(base, "root.img")), machine.raw(paths["array.img"]))
-        vm.sh("systemctl is-system-running --wait", timeout=300)
+        vm.sh("systemctl is-system-running --wait")
         vm.sh("mountpoint -q /array; sync")
         vm.save(state.memory)
     finally:

@@ -18,15 +18,26 @@ def nightly(rig):
     rig.ok("it is 18:00: a run starts", rig.run_begun(3, 90))
     rig.ok("it ends", rig.run_ended(3) and rig.until("! pgrep -x twindock", 60))
     rig.equal("it ends well", "done|0|ok", rig.last_run())
-    rig.equal("it began at 18:00", "18:00", rig.ledger("SELECT strftime('%H:%M', started, 'unixepoch') FROM run ORDER BY id DESC LIMIT 1"))
+    rig.equal(
+        "it began at 18:00",
+        "18:00",
+        rig.ledger("SELECT strftime('%H:%M', started, 'unixepoch') FROM run ORDER BY id DESC LIMIT 1"),
+    )
     rig.equal("neither twindock nor cron mailed", 0, rig.mails())
     dock.pull()
     set_clock(rig, "2031-03-20 17:59:55")
-    rig.ok("17 days later, nothing docked: cron starts it", rig.until("pgrep -x twindock || journalctl -t CRON | grep -q 'Mar 20 18:00'", 60, 0.2))
+    rig.ok(
+        "17 days later, nothing docked: cron starts it",
+        rig.until("pgrep -x twindock || journalctl -t CRON | grep -q 'Mar 20 18:00'", 60, 0.2),
+    )
     rig.until("! pgrep -x twindock", 30, 0.2)
     rig.equal("nothing overdue: no mail", 0, rig.mails())
     set_clock(rig, "2031-03-26 17:59:55")
-    rig.ok("23 days later: a mail", rig.until("grep -q '^From ' /var/mail/keeper", 90), rig.vm.run("tail /var/log/exim4/mainlog")[1])
+    rig.ok(
+        "23 days later: a mail",
+        rig.until("grep -q '^From ' /var/mail/keeper", 90),
+        rig.vm.run("tail /var/log/exim4/mainlog")[1],
+    )
     mail = rig.mailbox()
     rig.has("it speaks of the pair", "M", mail)
     rig.has("it says overdue", "overdue", mail)

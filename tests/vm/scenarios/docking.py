@@ -2,12 +2,15 @@
 
 import glob
 import os
+import re
 import subprocess
 import time
 
 from machine import raw
 from rig import Disk, blank, digest
 from scenario import Scenario
+
+START_STOP_UNIT, READ_10, WRITE_10, SYNCHRONIZE_CACHE = 0x1B, 0x28, 0x2A, 0x35  # SCSI operation codes
 
 # A small collection with what usually goes wrong: many small files, a large one, links, odd names, old dates.
 TREE = r"""
@@ -31,7 +34,7 @@ def install(rig):
     rig.vm.sh("for i in $(seq 100); do [ -b /dev/sda ] && break; sleep 0.1; done; tar -C /root -xf /dev/sda")
     rig.vm.unplug("package")
     rig.vm.qmp("blockdev-del", **{"node-name": "package"})
-    return rig.vm.run("dpkg -i /root/twindock_*.deb 2>&1", 120)
+    return rig.vm.run("dpkg -i /root/twindock_*.deb 2>&1")
 
 
 def installed(rig):
@@ -42,7 +45,9 @@ def installed(rig):
     rig.has("it runs", "twindock", rig.vm.sh("twindock --version"))
     status, said = rig.vm.run("systemd-analyze verify --man=no /usr/lib/systemd/system/twindock* 2>&1")
     rig.ok("systemd-analyze verify has nothing to say", status == 0 and not said.strip(), said)
-    status, said = rig.vm.run("udevadm verify --help >/dev/null 2>&1 || exit 0; udevadm verify /usr/lib/udev/rules.d/60-twindock.rules")
+    status, said = rig.vm.run(
+        "udevadm verify --help >/dev/null 2>&1 || exit 0; udevadm verify /usr/lib/udev/rules.d/60-twindock.rules"
+    )
     rig.equal("udevadm verify, where there is one, finds no fault", 0, status)
     rig.vm.sh(TREE)
     dock = rig.dock("luns")
@@ -52,12 +57,12 @@ def installed(rig):
     paths = rig.vm.sh("ls /dev/disk/by-path")
     for path in dock.paths:
         rig.has(f"udev has the slot {path[-24:]}", path, paths)
-    status, said = rig.vm.run("twindock format M --yes", timeout=240)
+    status, said = rig.vm.run("twindock format M --yes")
     rig.equal("format makes a pair of them", 0, status)
     dock.pull()
     rig.ok("nothing was started by that", rig.idle())
     rig.equal("no run, no mail", (0, 0), (rig.runs(), rig.mails()))
-    return rig.save("installed")
+    return rig.save()
 
 
 def first_backup(rig):
@@ -73,12 +78,16 @@ def first_backup(rig):
     rig.equal("no mail", 0, rig.mails())
     rig.equal("no failed unit", "", rig.failed_units())
     info = rig.vm.sh("twindock --info")
-    rig.ok("--info shows the backup", [line for line in info.splitlines() if line.startswith("M  ") and " 2031 " in line], info)
+    rig.ok(
+        "--info shows the backup",
+        [line for line in info.splitlines() if line.startswith("M  ") and " 2031 " in line],
+        info,
+    )
     rig.ok("--info shows it without a flag", "never" not in info and "!" not in info, info)
     listing = rig.source_listing()
     dock.pull()
     rig.images_equal_source("after the first run", listing)
-    return rig.save("backed")
+    return rig.save()
 
 
 def swapped(rig):
@@ -90,7 +99,8 @@ def swapped(rig):
     began = time.monotonic()
     rig.ok("a mail comes", rig.until("grep -q '^From ' /var/mail/keeper", 60, every=0.2))
     took = time.monotonic() - began
-    rig.ok(f"within ten seconds, doubled for a machine that is emulated ({took:.1f})", took <= 20)
+    slow = 8 * rig.pace()[0]  # what starts of programs cost where the machine is emulated, and the host is busy
+    rig.ok(f"within ten seconds ({took:.1f}; the emulation has up to {slow:.1f} of them)", took <= 10 + slow)
     rig.ok("the services end", rig.idle())
     rig.equal("the verdict", "refused|2|swapped", rig.last_run())
     mail = rig.mailbox()
@@ -123,32 +133,61 @@ def unfinished(rig):
     dock.insert(rig.disks["a"], Disk("foreign", foreign, "STRANGER"))
     rig.ok("a stranger beside it: a run is refused", rig.run_ended(3))
     rig.equal("a stranger beside it: the verdict", "refused|2|foreign-disk", rig.last_run())
-    rig.ok("a stranger beside it: the mail says what it is", rig.until("grep -q 'holiday' /var/mail/keeper", 20), rig.mailbox())
+    rig.ok(
+        "a stranger beside it: the mail says what it is",
+        rig.until("grep -q 'holiday' /var/mail/keeper", 20),
+        rig.mailbox(),
+    )
     dock.pull()
     rig.equal("nothing was written", [*before, before_foreign], [*rig.sums(), digest(foreign)])
     mails = rig.mails()
     rig.vm.add_node("stick", raw(foreign))
     rig.vm.sh("journalctl --rotate --vacuum-time=1s >/dev/null 2>&1; true")
     rig.vm.qmp("device_add", driver="usb-storage", id="stick", drive="stick", bus="usb.0", port="4")
-    rig.ok("a stick in no slot starts the service", rig.until("journalctl -t systemd | grep -q 'twindock@sda.service: Deactivated'", 60))
+    rig.ok(
+        "a stick in no slot starts the service",
+        rig.until("journalctl -t systemd | grep -q 'twindock@sda.service: Deactivated'", 60),
+    )
     said = rig.vm.sh("journalctl -t twindock -o cat")
     rig.equal("a stick: twindock says nothing", "", said)
     rig.equal("a stick: no run, no mail", (3, mails), (rig.runs(), rig.mails()))
     rig.equal("a stick: no failed unit", "", rig.failed_units())
-    stamps = rig.vm.sh("journalctl -t systemd -o short-monotonic | sed -n 's/^\\[ *\\([0-9.]*\\)\\].*twindock@sda.*/\\1/p'")
+    stamps = rig.vm.sh(
+        "journalctl -t systemd -o short-monotonic | sed -n 's/^\\[ *\\([0-9.]*\\)\\].*twindock@sda.*/\\1/p'"
+    )
     starting, began, ended = (float(word) * 1000 for word in stamps.split()[:3])
-    pace = emulated(rig)
+    _, pace = rig.pace()
     took = ended - began
     print(f"# a stick: {began - starting:.0f} ms until the program is there, {took:.0f} ms until it has gone")
-    rig.ok(f"a stick costs less than 50 ms ({took:.0f} ms here, where all takes {pace:.0f} times as long)", 0 < took < 50 * pace)
+    rig.ok(
+        f"a stick costs less than 50 ms ({took:.0f} ms here, where all takes {pace:.0f} times as long)",
+        0 < took < 50 * pace,
+    )
     rig.vm.unplug("stick")
 
 
-def emulated(rig):
-    """How many times longer a program's start takes in the guest than on this host."""
-    script = "s=$(date +%s%N); for i in $(seq 40); do /usr/bin/true; done; e=$(date +%s%N); echo $((e - s))"
-    here = int(subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout)
-    return max(1.0, int(rig.vm.sh(script)) / here)
+def standby(rig):
+    """In the end the drives are flushed and stopped, as the drives see it."""
+    rig.wake()
+    dock = rig.dock("luns")
+    rig.vm.qmp("trace-event-set-state", name="scsi_req_parsed", enable=True)
+    dock.insert(rig.disks["a"], rig.disks["b"])
+    rig.ok("a run ends", rig.run_ended(2))
+    rig.equal("it ends well", "done|0|ok", rig.last_run())
+    rig.vm.qmp("trace-event-set-state", name="scsi_req_parsed", enable=False)
+    with open(rig.vm.path("qemu.log"), encoding="utf-8") as log:
+        seen = [
+            tuple(map(int, found))
+            for found in re.findall(r"scsi_req_parsed target \d+ lun (\d+) tag \S+ command (\d+)", log.read())
+        ]
+    for lun, letter in enumerate("AB"):
+        commands = [command for at, command in seen if at == lun]
+        last = max((at for at, command in enumerate(commands) if command == START_STOP_UNIT), default=-1)
+        rig.ok(f"member {letter} is told to stop", last >= 0, commands[-20:])
+        before = [command for command in commands[:last] if command in (WRITE_10, SYNCHRONIZE_CACHE)]
+        rig.ok(f"member {letter} has written all by then", before[-1:] == [SYNCHRONIZE_CACHE], commands[-20:])
+        after = [command for command in commands[last + 1 :] if command in (WRITE_10, READ_10)]
+        rig.equal(f"member {letter} is left alone then", [], after)
 
 
 ALL = [
@@ -156,4 +195,5 @@ ALL = [
     Scenario("first-backup", first_backup, begins="installed", leaves="backed"),
     Scenario("swapped", swapped),
     Scenario("unfinished", unfinished),
+    Scenario("standby", standby, usual=False),
 ]

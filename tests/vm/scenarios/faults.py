@@ -17,7 +17,10 @@ def pulled(rig):
     dock.insert(rig.disks["a"], rig.disks["b"])
     rig.ok("a run starts", rig.run_begun(2))
     query = "SELECT work_done > 4000000 FROM run ORDER BY id DESC LIMIT 1"
-    rig.ok("it is in the middle", rig.until(f'[ "$(sqlite3 -readonly /var/lib/twindock/twindock.db "{query}")" = 1 ]', 120, 0.1))
+    rig.ok(
+        "it is in the middle",
+        rig.until(f'[ "$(sqlite3 -readonly /var/lib/twindock/twindock.db "{query}")" = 1 ]', 120, 0.1),
+    )
     dock.pull(1)
     rig.ok("it ends", rig.run_ended(2))
     rig.equal("it says that a member was lost", "4|ok|lost", rig.last_run("exit, state_a, state_b"))
@@ -40,7 +43,9 @@ def bad_member_sector(rig):
     """A sector under a file on a member cannot be read: the copy is rewritten to a new place."""
     rig.wake()
     sector = sector_of(rig.images["b"], "M/large.wav")
-    rig.disks["b"].debug = {"inject-error": [{"event": "none", "iotype": "read", "errno": 5, "sector": sector, "once": False}]}
+    rig.disks["b"].debug = {
+        "inject-error": [{"event": "none", "iotype": "read", "errno": 5, "sector": sector, "once": False}]
+    }
     dock = rig.dock("ports")
     dock.insert(rig.disks["a"], rig.disks["b"])
     rig.ok("a run ends", rig.run_ended(2))

@@ -47,7 +47,7 @@ def cuts(rig):
     rig.wake()
     old = set(pairs(rig.vm.sh(f"cd /array && ln -sfn music M && {SUMS.replace('M', 'M/', 1)}; rm M")))
     rig.vm.sh(CHANGE)
-    new = set(pairs(rig.vm.sh(f"cd /array && ln -sfn music M && {SUMS.replace('M', 'M/', 1)}; rm M; sync", timeout=200)))
+    new = set(pairs(rig.vm.sh(f"cd /array && ln -sfn music M && {SUMS.replace('M', 'M/', 1)}; rm M; sync")))
     dock = rig.dock("luns")
     rig.vm.sh("sync")
     for disk in rig.disks.values():
@@ -93,7 +93,11 @@ def after_cut(rig, letter):
 def in_sata_dock(rig, source_wait=None):
     """Switches the machine off, and on again with both disks in a SATA dock."""
     rig.dock("luns")
-    wait = f"echo 'source_wait = {source_wait}' >>twindock.conf; sed -i s/ext4.x-systemd/ext4\\ noauto,x-systemd/ /etc/fstab;" if source_wait else ""
+    wait = (
+        f"echo 'source_wait = {source_wait}' >>twindock.conf; sed -i s/ext4.x-systemd/ext4\\ noauto,x-systemd/ /etc/fstab;"
+        if source_wait
+        else ""
+    )
     rig.vm.sh(f"cd /etc/twindock && sed -i 's/^source = pci.*/source = {SATA[0]}/; s/^destination.*/destination = {SATA[1]}/' twindock.conf;"
               f"{wait} sync")  # fmt: skip
     rig.vm.cut_power()
@@ -128,7 +132,11 @@ def late_source(rig):
     in_sata_dock(rig, "5m")
     rig.ok("the service starts", rig.until("pgrep -x twindock", 120))
     time.sleep(60)
-    rig.equal("a minute later no run has ended, no mail was sent", (0, 0), (int(rig.ledger("SELECT count(*) FROM run WHERE id > 1 AND ended > 0")), rig.mails()))
+    rig.equal(
+        "a minute later no run has ended, no mail was sent",
+        (0, 0),
+        (int(rig.ledger("SELECT count(*) FROM run WHERE id > 1 AND ended > 0")), rig.mails()),
+    )
     rig.vm.sh("mount /array")
     rig.ok("the array is mounted: a run ends", rig.run_ended(2))
     rig.equal("it ends well", "done|0|ok", rig.last_run())
@@ -140,6 +148,8 @@ def late_source(rig):
 
 def switch_off(rig):
     """As a person does it; what is not off after a minute is cut off."""
+    if rig.failed:
+        rig.diagnose()
     rig.vm.sh("sync; (sleep 1; systemctl poweroff) >/dev/null 2>&1 &")
     try:
         rig.vm.wait_event("SHUTDOWN", 60)

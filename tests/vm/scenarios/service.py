@@ -17,7 +17,11 @@ def killed(rig):
     # The second disk's instance ends by itself at once; the one that is left is the run.
     rig.ok("one instance is left", rig.until('[ "$(pgrep -c -x twindock)" = 1 ]', 60))
     rig.vm.sh("pkill -KILL -x twindock")
-    rig.ok("a mail comes", rig.until("grep -q '^From ' /var/mail/keeper", 60), rig.vm.run("systemctl status 'twindock*'")[1])
+    rig.ok(
+        "a mail comes",
+        rig.until("grep -q '^From ' /var/mail/keeper", 60),
+        rig.vm.run("systemctl status 'twindock*'")[1],
+    )
     mail = rig.mailbox()
     rig.has("it names the unit", "twindock@sd", mail)
     rig.equal("one mail", 1, rig.mails())
@@ -41,7 +45,11 @@ def mta_stopped(rig):
     dock = rig.dock("luns")
     dock.insert(rig.disks["b"], rig.disks["a"])
     rig.ok("swapped: a run is refused", rig.run_ended(2))
-    rig.equal("the ledger keeps the mail and why it was not taken", "1", rig.ledger("SELECT count(*) FROM mail WHERE error IS NOT NULL"))
+    rig.equal(
+        "the ledger keeps the mail and why it was not taken",
+        "1",
+        rig.ledger("SELECT count(*) FROM mail WHERE error IS NOT NULL"),
+    )
     rig.has("--info shows it", "mail", rig.vm.sh("twindock --info"))
     dock.pull()
     rig.vm.sh("mv /usr/sbin/exim4.away /usr/sbin/exim4")
@@ -54,6 +62,6 @@ def mta_stopped(rig):
 
 
 ALL = [
-    Scenario("killed", killed, usual=False),
+    Scenario("killed", killed),
     Scenario("mta-stopped", mta_stopped, usual=False),
 ]
