@@ -153,9 +153,9 @@ class Rig:
         print(f"---- {self.name}: the guest", flush=True)
         try:
             _, said = self.vm.run(
-                "date; sqlite3 -header /var/lib/twindock/twindock.db 'SELECT id, command, started, ended, verdict, result,"
-                " exit, phase, reason FROM run'; sqlite3 /var/lib/twindock/twindock.db 'SELECT * FROM mail';"
-                "sqlite3 /var/lib/twindock/twindock.db 'SELECT run, kind, cause, path, member, detail FROM incident';"
+                "date; cd /var/lib/twindock; sqlite3 -readonly -header twindock.db 'SELECT id, command, started, ended,"
+                " verdict, result, exit, phase, reason FROM run; SELECT * FROM mail;"
+                " SELECT run, kind, cause, path, member, detail FROM incident';"
                 "systemctl list-units --all --no-pager --plain 'twindock*'; lsblk -o NAME,SIZE,SERIAL,UUID,LABEL;"
                 "grep -a -A 12 '^Subject' /var/mail/keeper | tail -n 60; journalctl -b --no-pager -o short-monotonic |"
                 "tail -n 90",
@@ -245,7 +245,7 @@ END"""
         return self.until(self.IDLE, seconds)
 
     def pace(self):
-        """Seconds that forty starts of a program take in the guest, and how many times as long that is as on the host."""
+        """Seconds that forty starts of a program take in the guest, and how many times as long as on the host."""
         script = "s=$(date +%s%N); for i in $(seq 40); do /usr/bin/true; done; e=$(date +%s%N); echo $((e - s))"
         here = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout
         there = int(self.vm.sh(script))

@@ -3,7 +3,7 @@
 
 class Scenario:
     """name: one word or several with dashes; play: takes a Rig; begins: the state it goes on from; leaves: the state
-    that it returns for others; usual: it is played when none is named."""
+    that it returns for others."""
 
-    def __init__(self, name, play, begins="backed", leaves=None, usual=True):
-        self.name, self.play, self.begins, self.leaves, self.usual = name, play, begins, leaves, usual
+    def __init__(self, name, play, begins="backed", leaves=None):
+        self.name, self.play, self.begins, self.leaves = name, play, begins, leaves

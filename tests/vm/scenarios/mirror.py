@@ -15,7 +15,8 @@ class Jockey:
         self.rig = rig
         rig.dock("luns")
         rig.vm.sh(
-            "sed -i 's/^destination.*/mode = mirror/' /etc/twindock/twindock.conf; echo prove_every = 2 >>/etc/twindock/twindock.conf"
+            "cd /etc/twindock && sed -i 's/^destination.*/mode = mirror/' twindock.conf;"
+            "echo prove_every = 2 >>twindock.conf"
         )
 
     def insert(self, source, destination):

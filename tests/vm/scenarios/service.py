@@ -63,5 +63,5 @@ def mta_stopped(rig):
 
 ALL = [
     Scenario("killed", killed),
-    Scenario("mta-stopped", mta_stopped, usual=False),
+    Scenario("mta-stopped", mta_stopped),
 ]
