@@ -19,7 +19,7 @@ class Jockey:
             "echo prove_every = 2 >>twindock.conf"
         )
 
-    def insert(self, source, destination):
+    def insert(self, source, destination, serial="JOCKEY01"):
         nodes = [
             {"driver": "raw", "file": {"driver": "file", "filename": image, "locking": "off"}}
             for image in (source, destination)
@@ -27,7 +27,7 @@ class Jockey:
         vm = self.rig.vm
         vm.add_node("mirror", {"driver": "quorum", "children": nodes, "vote-threshold": 1, "read-pattern": "fifo"})
         vm.qmp("device_add", driver="usb-bot", id="dock", bus="usb.0", port="1", attached=False)
-        vm.qmp("device_add", driver="scsi-hd", id="mirror", drive="mirror", serial="JOCKEY01", bus="dock.0", lun=0)
+        vm.qmp("device_add", driver="scsi-hd", id="mirror", drive="mirror", serial=serial, bus="dock.0", lun=0)
         vm.qmp("qom-set", path="/machine/peripheral/dock", property="attached", value=True)
 
     def pull(self):
@@ -41,9 +41,13 @@ def twins_refused(rig):
     rig.wake()
     before = rig.sums()
     dock = Jockey(rig)
-    dock.insert(rig.images["a"], rig.images["b"])
+    dock.insert(rig.images["a"], rig.images["b"], rig.disks["a"].serial)
     rig.ok("a run is refused", rig.run_ended(2))
     rig.equal("the verdict", "refused|2|wrong-layout", rig.last_run())
+    dock.pull()
+    dock.insert(rig.images["a"], rig.images["b"])
+    rig.ok("a dock that tells a serial of its own: a run is refused", rig.run_ended(3))
+    rig.equal("a dock that tells a serial of its own: the exit", "refused|2", rig.last_run("result, exit"))
     dock.pull()
     rig.equal("both halves are as they were", before, rig.sums())
 
