@@ -71,6 +71,7 @@ manual := $(patsubst man/%.in,$(BUILD)/man/%,$(wildcard man/*.in))
 completion := $(BUILD)/completion/twindock
 
 .PHONY: all tests objects fuzz fuzzers check check-vm run-checks demo lint format install install-program uninstall \
+.PHONY: all tests objects check check-vm run-checks demo bench lint format install install-program uninstall \
         check-install deb check-package clean help FORCE
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -162,6 +163,11 @@ demo: ## See it at work on two disk images: backup, a flipped bit, swapped disks
 	@tests/support/deps build test
 	@$(MAKE) --no-print-directory all
 	@BUILD='$(abspath $(BUILD))' TWINDOCK='$(abspath $(program))' tests/support/demo
+
+bench: ## Measure against rsync in ratios; ROWS=aged,unchanged SCALE=0.1 for a part, see tests/bench/README.md
+	@tests/support/deps build test
+	@$(MAKE) --no-print-directory all
+	@TWINDOCK='$(abspath $(program))' ROWS='$(ROWS)' SCALE='$(SCALE)' PYTHONDONTWRITEBYTECODE=1 tests/bench/bench
 
 lint: ## Layers, lengths, warnings as errors with gcc and clang, formatting, static analysis
 	@tests/support/deps build test lint
