@@ -49,7 +49,10 @@ CREATE TABLE member (
     state       TEXT    NOT NULL DEFAULT '',  -- after the last run: ok, unproven, lost, full, absent; unseen: written by
                                               -- the dock alone, in mirror mode
     enrolled    INTEGER NOT NULL,
-    retired     INTEGER
+    retired     INTEGER,
+    -- The copy of the ledger on this disk: a digest of the files' rows in it, proofs apart, and its own SHA-256.
+    copy_rows   BLOB,
+    copy_sha256 BLOB
 ) STRICT;
 CREATE UNIQUE INDEX member_letter ON member (pair, letter) WHERE retired IS NULL;
 
@@ -157,6 +160,19 @@ CREATE TABLE file (
     PRIMARY KEY (pair, path)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX file_held ON file (pair, path) WHERE held = 1;
+
+-- Proofs that the rows of "file" do not show yet. A disk gives its files in an order that has nothing to do with their
+-- names, so they are noted one after another, and entered into "file" in the order of paths, all at once: at the end of
+-- the proof, or by the next run when one was cut off. A proof is of content, and holds for no other.
+CREATE TABLE proof (
+    id     INTEGER PRIMARY KEY,
+    pair   INTEGER NOT NULL REFERENCES pair (id),
+    side   INTEGER NOT NULL CHECK (side BETWEEN 0 AND 2), -- 0 the source, 1 member A, 2 member B
+    path   BLOB    NOT NULL,
+    sha256 BLOB    NOT NULL,                              -- what was read
+    cycle  INTEGER NOT NULL,
+    proven INTEGER NOT NULL
+) STRICT;
 
 -- For people. Times are local; a path whose bytes are not UTF-8 shows as well as it can, path_hex has it exactly.
 CREATE VIEW files AS

@@ -1,8 +1,17 @@
 -- ?1: the list, ?2: the side, ?3: the pair, ?4: the round of proving. A file with several names is read by the first of
 -- them, when any of them is not proven. The source's proof holds for the state that was read: a ctime that has moved
 -- since asks for a new one, in the same round too.
-INSERT INTO temp.job (list, place, path, size)
-SELECT ?1, ifnull(t.place, 0), s.path, s.size
+INSERT INTO temp.job (list, place, path, size, sha256, mtime, mtime_ns, ctime, ctime_ns, whole)
+SELECT ?1, ifnull(t.place, 0) AS place, s.path AS path, s.size,
+       iif(s.nlink <= 1
+           AND (?2 > 0
+                OR f.held = 0 AND f.dev = s.dev AND f.ino = s.ino AND f.mode = s.mode AND f.uid = s.uid
+                   AND f.gid = s.gid AND f.nlink = s.nlink AND f.size = s.size AND f.blocks = s.blocks
+                   AND f.mtime = s.mtime AND f.mtime_ns = s.mtime_ns AND f.ctime = s.ctime
+                   AND f.ctime_ns = s.ctime_ns AND f.xattrs IS s.xattrs),
+           f.sha256, NULL),
+       s.mtime, s.mtime_ns, s.ctime, s.ctime_ns,
+       ?2 > 0 AND ifnull(t.whole AND t.size = s.size AND NOT EXISTS (SELECT 1 FROM temp.op o WHERE o.path = s.path), 0)
   FROM temp.scan s
   LEFT JOIN temp.scan t ON t.side = ?2 AND t.path = s.path
   LEFT JOIN main.file f ON f.pair = ?3 AND f.path = s.path
@@ -23,3 +32,4 @@ SELECT ?1, ifnull(t.place, 0), s.path, s.size
                                OR CASE ?2 WHEN 0 THEN g.source_cycle WHEN 1 THEN g.a_cycle ELSE g.b_cycle END < ?4
                                OR ?2 > 0 AND g.sha256 IS NOT f.sha256
                                OR ?2 = 0 AND (g.ctime <> n.ctime OR g.ctime_ns <> n.ctime_ns))))
+ ORDER BY place, path

@@ -19,6 +19,7 @@ CREATE TEMP TABLE scan (
     mtime_ns INTEGER NOT NULL, ctime INTEGER NOT NULL, ctime_ns INTEGER NOT NULL, rdev INTEGER NOT NULL, target BLOB,
     xattrs BLOB, error INTEGER NOT NULL,
     place INTEGER NOT NULL, -- where the data begins on the disk, in bytes; the inode's number where that is not known
+    whole INTEGER NOT NULL, -- 1: there it lies in one piece
     PRIMARY KEY (side, path)
 ) STRICT, WITHOUT ROWID;
 -- Names that share an inode with others: few in most trees, so hard links cost nothing where there are none.
@@ -41,6 +42,7 @@ CREATE TEMP TABLE op (
     place INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX temp.op_order ON op (action, place, path);
+CREATE INDEX temp.op_path ON op (path);
 
 -- Looking for moved files: shared inodes of members with a path that stays, old paths on offer, new paths asking.
 CREATE TEMP TABLE stay (
@@ -73,6 +75,9 @@ CREATE TEMP TABLE doubted (
 -- Lists of files to read, each in the order of its disk.
 CREATE TEMP TABLE job (
     list INTEGER NOT NULL, place INTEGER NOT NULL, path BLOB NOT NULL, size INTEGER NOT NULL,
+    -- What the ledger has, where reading just that is a proof and changes nothing else in the ledger; else NULL.
+    sha256 BLOB, mtime INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, ctime INTEGER NOT NULL, ctime_ns INTEGER NOT NULL,
+    whole INTEGER NOT NULL, -- 1: at `place` it lies in one piece; nobody has written it since the walk
     PRIMARY KEY (list, place, path)
 ) STRICT, WITHOUT ROWID;
 

@@ -149,6 +149,13 @@ int td_work_next_job(struct td_cursor *cursor, struct td_work_job *job, struct t
         return rc;
     job->path = td_sql_text(cursor->stmt, 0);
     job->size = td_sql_u64(cursor->stmt, 1);
+    job->expected = td_sql_hash(cursor->stmt, 2, job->hash, TD_HASH_LEN);
+    job->mtime.tv_sec = td_sql_int(cursor->stmt, 3);
+    job->mtime.tv_nsec = (long)td_sql_int(cursor->stmt, 4);
+    job->ctime.tv_sec = td_sql_int(cursor->stmt, 5);
+    job->ctime.tv_nsec = (long)td_sql_int(cursor->stmt, 6);
+    job->place = td_sql_u64(cursor->stmt, 7);
+    job->whole = td_sql_int(cursor->stmt, 8) != 0;
     return 1;
 }
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* An empty file of our own, so that nothing that was there is ever written into. */
@@ -34,13 +35,17 @@ static int attach(struct td_ledger *ledger, const char *file, struct td_error *e
     return td_sql_run(q, NULL, err);
 }
 
-static int copy_rows(struct td_ledger *ledger, int64_t pair, struct td_error *err) {
-    static const char *const statements[] = {"queries/copy_pair.sql", "queries/copy_members.sql",
-                                             "queries/copy_runs.sql", "queries/copy_incidents.sql",
-                                             "queries/copy_files.sql"};
+/* Of a new copy everything, of an old one all but its files. The first statement must meet the pair. */
+static const char *const all[] = {"queries/copy_pair.sql",      "queries/copy_members.sql", "queries/copy_runs.sql",
+                                  "queries/copy_incidents.sql", "queries/copy_files.sql",   NULL};
+static const char *const but_files[] = {
+    "queries/renew_pair.sql", "queries/copy_pair.sql", "queries/renew_members.sql",  "queries/copy_members.sql",
+    "queries/renew_runs.sql", "queries/copy_runs.sql", "queries/copy_incidents.sql", NULL};
+
+static int copy_rows(struct td_ledger *ledger, int64_t pair, const char *const *statements, struct td_error *err) {
     int rc = 0;
 
-    for (size_t i = 0; rc == 0 && i < sizeof(statements) / sizeof(statements[0]); i++) {
+    for (size_t i = 0; rc == 0 && statements[i]; i++) {
         TD_AUTOSQL struct td_sql_stmt *q = NULL;
         int64_t changes = 0;
         rc = td_ledger_take(ledger, statements[i], &q, err);
@@ -55,12 +60,13 @@ static int copy_rows(struct td_ledger *ledger, int64_t pair, struct td_error *er
 }
 
 /* One transaction: what is copied is the ledger as it was at one moment. */
-static int copy_pair(struct td_ledger *ledger, int64_t pair, struct td_error *err) {
+static int copy_pair(struct td_ledger *ledger, int64_t pair, const char *const *statements, struct td_error *err) {
     int rc = td_sql_begin(ledger->sql, false, err);
 
     if (rc < 0)
         return rc;
-    rc = copy_rows(ledger, pair, err);
+    rc = td_sql_script(ledger->sql, "setup/renew.sql", err);
+    rc = rc < 0 ? rc : copy_rows(ledger, pair, statements, err);
     if (rc == 0)
         return td_sql_commit(ledger->sql, err);
     td_sql_rollback(ledger->sql);
@@ -80,7 +86,7 @@ static int export_to(struct td_ledger *ledger, int64_t pair, const char *file, s
     rc = rc < 0 ? rc : attach(ledger, file, err);
     if (rc < 0)
         return rc;
-    rc = copy_pair(ledger, pair, err);
+    rc = copy_pair(ledger, pair, all, err);
     detach(ledger);
     return rc;
 }
@@ -96,4 +102,42 @@ int td_ledger_export(struct td_ledger *ledger, int64_t pair, const char *file, s
         return 0;
     unlink(file);
     return td_wrap(err, rc, "copying the ledger to %s", file);
+}
+
+int td_ledger_export_renew(struct td_ledger *ledger, int64_t pair, const char *file, struct td_error *err) {
+    if (ledger->depth > 0)
+        return td_fail_text(err, EINVAL, "the ledger cannot be copied within a transaction");
+    int rc = attach(ledger, file, err);
+    if (rc < 0)
+        return rc;
+    rc = copy_pair(ledger, pair, but_files, err);
+    detach(ledger);
+    return td_wrap(err, rc, "renewing the ledger's copy %s", file);
+}
+
+int td_ledger_copy_state(struct td_ledger *ledger, int64_t member, struct td_copy_state *out, struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int rc = td_ledger_take(ledger, "queries/copy_state.sql", &q, err);
+
+    memset(out, 0, sizeof(*out));
+    if (rc < 0)
+        return rc;
+    td_sql_bind_int(q, 1, member);
+    rc = td_sql_step(q, err);
+    if (rc > 0)
+        out->known = td_sql_hash(q, 0, out->rows, TD_HASH_LEN) && td_sql_hash(q, 1, out->sha256, TD_HASH_LEN);
+    return rc < 0 ? rc : 0;
+}
+
+int td_ledger_copied(struct td_ledger *ledger, int64_t member, const struct td_copy_state *state,
+                     struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int rc = td_write_take(ledger, "queries/copied.sql", &q, err);
+
+    if (rc < 0)
+        return rc;
+    td_sql_bind_int(q, 1, member);
+    td_sql_bind_blob(q, 2, state->known ? state->rows : NULL, TD_HASH_LEN);
+    td_sql_bind_blob(q, 3, state->known ? state->sha256 : NULL, TD_HASH_LEN);
+    return td_sql_run(q, NULL, err);
 }

@@ -93,7 +93,7 @@ int td_ledger_hold(struct td_ledger *ledger, int64_t pair, const char *path, boo
     return change(ledger, "queries/hold.sql", pair, path, held, 0, 1, err);
 }
 
-int td_ledger_forget_proofs(struct td_ledger *ledger, int64_t pair, enum td_side side, struct td_error *err) {
+static int forget(struct td_ledger *ledger, int64_t pair, enum td_side side, struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
     int rc = td_write_take(ledger, "queries/forget_proofs.sql", &q, err);
 
@@ -101,8 +101,18 @@ int td_ledger_forget_proofs(struct td_ledger *ledger, int64_t pair, enum td_side
         return rc;
     td_sql_bind_int(q, 1, pair);
     td_sql_bind_int(q, 2, side);
-    rc = td_sql_run(q, NULL, err);
-    return rc < 0 ? rc : td_summary_spoil(ledger, pair, err);
+    return td_sql_run(q, NULL, err);
+}
+
+int td_ledger_forget_proofs(struct td_ledger *ledger, int64_t pair, enum td_side side, struct td_error *err) {
+    int rc = td_ledger_begin(ledger, err);
+
+    if (rc < 0)
+        return rc;
+    rc = td_summary_spoil(ledger, pair, err);
+    rc = rc < 0 ? rc : forget(ledger, pair, side, err);
+    rc = rc < 0 ? rc : td_proofs_drop(ledger, pair, side, err); /* those of a run that was cut off */
+    return td_write_end(ledger, rc, err);
 }
 
 int td_ledger_share_proofs(struct td_ledger *ledger, int64_t pair, struct td_error *err) {

@@ -62,6 +62,10 @@ int td_pager_open(struct td_ledger *ledger, int64_t pair, struct td_pager **out,
 int td_pager_next(struct td_pager *pager, const struct td_file **out, struct td_error *err);
 void td_pager_close(struct td_pager **pager);
 
+/* --- proofs.c ---------------------------------------------------------------------------------------- */
+/* Forget what is noted of a pair: of one side, or (-1) of all. */
+int td_proofs_drop(struct td_ledger *ledger, int64_t pair, int side, struct td_error *err);
+
 /* --- summary.c --------------------------------------------------------------------------------------- */
 /* Before a write to a pair's files, within the transaction: its sums are out of date. */
 int td_summary_spoil(struct td_ledger *ledger, int64_t pair, struct td_error *err);

@@ -42,6 +42,7 @@ int td_work_scan(struct td_ledger *ledger, enum td_side side, const struct td_en
     td_bind_entry(q, 2, entry);
     td_sql_bind_int(q, 2 + TD_ENTRY_COLUMNS, entry->error);
     td_sql_bind_u64(q, 3 + TD_ENTRY_COLUMNS, entry->place != 0 ? entry->place : entry->ino);
+    td_sql_bind_int(q, 4 + TD_ENTRY_COLUMNS, entry->whole);
     return td_sql_run(q, NULL, err);
 }
 

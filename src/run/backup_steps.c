@@ -5,6 +5,7 @@
 #include "twindock/base/io.h"
 #include "twindock/base/sys.h"
 #include "twindock/dock/card.h"
+#include "twindock/platform/digest.h"
 #include "twindock/platform/mount.h"
 #include "twindock/run/backup.h"
 #include "twindock/run/notify.h"
@@ -18,14 +19,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LEDGER_COPY "ledger.db"
-#define LEDGER_COPY_NEW "ledger.db.new"
 #define RESTORE_NAME "RESTORE.txt"
 #define RESTORE_MAX 65536
-#define COPY_PIECE (1U << 20)
 
 /* A step failed on one member: the other goes on. */
-static void lose(struct td_backup *backup, enum td_side side, int rc, const struct td_error *error) {
+void td_backup_lose(struct td_backup *backup, enum td_side side, int rc, const struct td_error *error) {
     backup->engine.full[side] = rc == -ENOSPC || rc == -EDQUOT;
     td_engine_lose(&backup->engine, side, error->text);
 }
@@ -68,7 +66,7 @@ int td_backup_begin(struct td_backup *backup, struct td_error *err) {
             continue;
         int raised = raise_member(backup, (enum td_side)side, &error);
         if (raised != 0)
-            lose(backup, (enum td_side)side, raised, &error);
+            td_backup_lose(backup, (enum td_side)side, raised, &error);
         else
             rc = td_ledger_confirm(backup->ledger, backup->pair->id, backup->pair->members[side - TD_A].id,
                                    backup->generation, err);
@@ -77,7 +75,7 @@ int td_backup_begin(struct td_backup *backup, struct td_error *err) {
 }
 
 /* A member that is full can still be read in ten years: its papers are brought up to date as far as there is room. */
-static bool takes_papers(const struct td_backup *backup, enum td_side side) {
+bool td_backup_takes_papers(const struct td_backup *backup, enum td_side side) {
     return backup->engine.side[side].alive || (backup->engine.full[side] && backup->docking.mounted[side].store >= 0);
 }
 
@@ -85,12 +83,46 @@ static bool takes_papers(const struct td_backup *backup, enum td_side side) {
 
 struct manifests {
     struct td_backup *backup;
+    struct td_digest *rows;
     struct td_manifest *member[TD_SIDES];
 };
+
+/* All that a row says, but for the proofs: has anything changed since a copy of the ledger was made? */
+static int add_row(struct td_digest *digest, const struct td_file *file) {
+    const struct td_entry *entry = &file->entry;
+    const uint64_t numbers[] = {
+        entry->dev,
+        entry->ino,
+        entry->mode,
+        entry->uid,
+        entry->gid,
+        entry->nlink,
+        entry->size,
+        entry->blocks,
+        entry->rdev,
+        file->has_hash,
+        file->held,
+        (uint64_t)entry->mtime.tv_sec,
+        (uint64_t)entry->mtime.tv_nsec,
+        (uint64_t)entry->ctime.tv_sec,
+        (uint64_t)entry->ctime.tv_nsec,
+        entry->target != NULL,
+    };
+    int rc = td_digest_add(digest, numbers, sizeof numbers);
+    if (rc == 0)
+        rc = td_digest_add(digest, entry->path, strlen(entry->path) + 1);
+    if (rc == 0 && entry->target != NULL)
+        rc = td_digest_add(digest, entry->target, strlen(entry->target) + 1);
+    if (rc == 0)
+        rc = td_digest_add(digest, entry->xattrs, TD_HASH_LEN);
+    return rc == 0 ? td_digest_add(digest, file->hash, TD_HASH_LEN) : rc;
+}
 
 /* Only what has been read back from this member stands in its manifest. */
 static int add_to_manifests(void *ctx, const struct td_file *file) {
     struct manifests *manifests = ctx;
+    if (add_row(manifests->rows, file) != 0)
+        return -EIO;
     for (int side = TD_A; side <= TD_B; side++) {
         struct td_error error = {0};
         if (manifests->member[side] == NULL || !file->has_hash || file->proven_at[side] == 0)
@@ -98,7 +130,7 @@ static int add_to_manifests(void *ctx, const struct td_file *file) {
         int rc = td_manifest_add(manifests->member[side], file->entry.path, file->hash, &error);
         if (rc == 0)
             continue;
-        lose(manifests->backup, (enum td_side)side, rc, &error);
+        td_backup_lose(manifests->backup, (enum td_side)side, rc, &error);
         td_manifest_cancel(manifests->member[side]);
         manifests->member[side] = NULL;
     }
@@ -106,17 +138,22 @@ static int add_to_manifests(void *ctx, const struct td_file *file) {
 }
 
 int td_backup_manifests(struct td_backup *backup, struct td_error *err) {
-    struct manifests manifests = {.backup = backup};
+    struct manifests manifests = {.backup = backup, .rows = td_digest_new(err)};
+    if (manifests.rows == NULL)
+        return -ENOMEM;
+    td_digest_start(manifests.rows);
     for (int side = TD_A; side <= TD_B; side++) {
         struct td_error error = {0};
-        if (!takes_papers(backup, (enum td_side)side))
+        if (!td_backup_takes_papers(backup, (enum td_side)side))
             continue;
         int rc = td_manifest_begin(backup->docking.mounted[side].store, backup->collection->target,
                                    &manifests.member[side], &error);
         if (rc != 0)
-            lose(backup, (enum td_side)side, rc, &error);
+            td_backup_lose(backup, (enum td_side)side, rc, &error);
     }
     int rc = td_ledger_files(backup->ledger, backup->pair->id, add_to_manifests, &manifests, err);
+    backup->rows_known = rc == 0 && td_digest_end(manifests.rows, backup->rows) == 0;
+    td_digest_free(manifests.rows);
     for (int side = TD_A; side <= TD_B; side++) {
         struct td_error error = {0};
         bool changed = false;
@@ -128,7 +165,7 @@ int td_backup_manifests(struct td_backup *backup, struct td_error *err) {
         }
         int committed = td_manifest_commit(manifests.member[side], &changed, &error);
         if (committed != 0)
-            lose(backup, (enum td_side)side, committed, &error);
+            td_backup_lose(backup, (enum td_side)side, committed, &error);
     }
     return rc;
 }
@@ -155,65 +192,6 @@ static int write_restore(struct td_backup *backup, enum td_side side, struct td_
     return td_replace_small(dir, RESTORE_NAME, text.data, text.len, err);
 }
 
-/* --- the copy of the ledger -------------------------------------------------------------------------------------- */
-
-static int pour(int from, int to) {
-    TD_AUTOFREE char *piece = malloc(COPY_PIECE);
-    off_t offset = 0;
-    if (piece == NULL)
-        return -ENOMEM;
-    for (;;) {
-        ssize_t got = td_pread_all(from, piece, COPY_PIECE, offset);
-        if (got <= 0)
-            return (int)got;
-        int rc = td_pwrite_all(to, piece, (size_t)got, offset);
-        if (rc != 0)
-            return rc;
-        offset += got;
-    }
-}
-
-static int copy_ledger_to(const struct td_backup *backup, enum td_side side, int from, struct td_error *err) {
-    int store = backup->docking.mounted[side].store;
-    TD_AUTOCLOSE int to = openat(store, LEDGER_COPY_NEW, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (to < 0)
-        return td_fail(err, errno, "cannot write the copy of the ledger");
-    int rc = pour(from, to);
-    if (rc == 0 && td_sys.fsync(to) != 0)
-        rc = -errno;
-    if (rc == 0 && renameat(store, LEDGER_COPY_NEW, store, LEDGER_COPY) != 0)
-        rc = -errno;
-    if (rc == 0 && td_sys.fsync(store) != 0)
-        rc = -errno;
-    if (rc == 0)
-        return 0;
-    unlinkat(store, LEDGER_COPY_NEW, 0);
-    return td_fail(err, -rc, "cannot write the copy of the ledger");
-}
-
-static int copy_ledger(struct td_backup *backup, struct td_error *err) {
-    TD_AUTOBUF struct td_buf name = {0}, journal = {0};
-    /* One name for a pair, which no other run works on: what a killed run has left goes here. */
-    td_buf_printf(&name, "%s.export-%lld", backup->app->config->ledger, (long long)backup->pair->id);
-    td_buf_printf(&journal, "%s-journal", name.data);
-    unlink(journal.data);
-    unlink(name.data);
-    int rc = td_ledger_export(backup->ledger, backup->pair->id, name.data, err);
-    TD_AUTOCLOSE int from = rc == 0 ? open(name.data, O_RDONLY | O_CLOEXEC) : -1;
-    if (rc == 0 && from < 0)
-        rc = td_fail(err, errno, "cannot open %s", name.data);
-    unlink(name.data); /* from here on it is there for us alone, and goes with us however we end */
-    for (int side = TD_A; side <= TD_B && rc == 0; side++) {
-        struct td_error error = {0};
-        if (!takes_papers(backup, (enum td_side)side))
-            continue;
-        int copied = copy_ledger_to(backup, (enum td_side)side, from, &error);
-        if (copied != 0)
-            lose(backup, (enum td_side)side, copied, &error);
-    }
-    return rc;
-}
-
 /* --- after ------------------------------------------------------------------------------------------------------- */
 
 static int finish_member(struct td_backup *backup, enum td_side side, struct td_error *err) {
@@ -234,14 +212,14 @@ int td_backup_finish(struct td_backup *backup, struct td_error *err) {
     int rc = td_backup_manifests(backup, err);
     for (int side = TD_A; side <= TD_B && rc == 0; side++) {
         struct td_error error = {0};
-        if (!takes_papers(backup, (enum td_side)side))
+        if (!td_backup_takes_papers(backup, (enum td_side)side))
             continue;
         int finished = finish_member(backup, (enum td_side)side, &error);
         if (finished != 0)
-            lose(backup, (enum td_side)side, finished, &error);
+            td_backup_lose(backup, (enum td_side)side, finished, &error);
     }
     if (rc == 0)
-        rc = copy_ledger(backup, err);
+        rc = td_backup_copy_ledger(backup, err);
     for (int side = TD_A; side <= TD_B; side++) /* lost since stock was taken */
         if (!backup->engine.side[side].alive && td_docking_slot(&backup->docking, (enum td_side)side) != NULL) {
             snprintf(backup->run.state[side], sizeof backup->run.state[side], "%s",

@@ -123,6 +123,12 @@ int td_ledger_prove(struct td_ledger *ledger, int64_t pair, const char *path, en
                     int64_t when, struct td_error *err);
 /* The halves of a mirrored pair have been compared and are the same: what one copy was proven to be, both are. */
 int td_ledger_share_proofs(struct td_ledger *ledger, int64_t pair, struct td_error *err);
+/* The same, noted for now: it shows in the file's row after td_ledger_enter_proofs(), if the ledger has this hash for
+ * the path then. For proofs by the million that come in no order of paths. */
+int td_ledger_note_proof(struct td_ledger *ledger, int64_t pair, const char *path, enum td_side side,
+                         const uint8_t hash[TD_HASH_LEN], int64_t cycle, int64_t when, struct td_error *err);
+/* Enter what was noted, in this run or in one that was cut off. Not within a transaction. */
+int td_ledger_enter_proofs(struct td_ledger *ledger, int64_t pair, struct td_error *err);
 /* What was proven of a member was proven of another state of its disk: all of it is to be proven anew. */
 int td_ledger_forget_proofs(struct td_ledger *ledger, int64_t pair, enum td_side side, struct td_error *err);
 int td_ledger_hold(struct td_ledger *ledger, int64_t pair, const char *path, bool held, struct td_error *err);
@@ -144,5 +150,18 @@ int td_ledger_files(struct td_ledger *ledger, int64_t pair, int (*each)(void *ct
  * plain file, nothing beside it, gone again on failure. Not within a transaction. `file` is a path on the machine:
  * SQLite resolves it by name, so a detached mount cannot be reached through /proc/self/fd. */
 int td_ledger_export(struct td_ledger *ledger, int64_t pair, const char *file, struct td_error *err);
+/* The same for a file that td_ledger_export() has made, when no file's row has changed since, proofs apart: all but the
+ * rows of files is made new. These keep the proofs they were copied with. The file must be one of ours, byte for byte.
+ */
+int td_ledger_export_renew(struct td_ledger *ledger, int64_t pair, const char *file, struct td_error *err);
+
+/* The copy that a member has. */
+struct td_copy_state {
+    bool known;                  /* false: none, or it is not known which */
+    uint8_t rows[TD_HASH_LEN];   /* digest of the files' rows, proofs apart: the caller's */
+    uint8_t sha256[TD_HASH_LEN]; /* of the file */
+};
+int td_ledger_copy_state(struct td_ledger *ledger, int64_t member, struct td_copy_state *out, struct td_error *err);
+int td_ledger_copied(struct td_ledger *ledger, int64_t member, const struct td_copy_state *state, struct td_error *err);
 
 #endif

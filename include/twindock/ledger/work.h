@@ -92,6 +92,12 @@ int td_work_next_entry(struct td_cursor *cursor, struct td_entry *entry, struct 
 struct td_work_job {
     const char *path;
     uint64_t size;
+    /* Reading `hash` in a file of these times and size is a proof, and nothing else of the ledger's entry changes. */
+    bool expected;
+    uint8_t hash[TD_HASH_LEN];
+    struct timespec mtime, ctime; /* of the source */
+    uint64_t place;
+    bool whole; /* on a member: as the walk has found it, it lies there in one piece, and no operation has touched it */
 };
 /* Files to read on `side`: the source's regular files (of a hard link group its first path) whose copy on this side is
  * not proven in `cycle`. In the order of their extents on that disk. The list is

@@ -25,6 +25,7 @@ struct td_entry {
     const char *target;          /* symlinks: where they point; else NULL */
     uint8_t xattrs[TD_HASH_LEN]; /* SHA-256 over the sorted extended attributes (ACLs included); zeros: none */
     uint64_t place; /* regular files: where their data begins on the device, in bytes; 0: nowhere, unknown */
+    bool whole;     /* at `place` lies all of it, in one piece, as it is */
     int error;      /* errno: it is there but cannot be read; what lies below is unknown, not absent */
 };
 

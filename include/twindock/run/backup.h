@@ -32,6 +32,8 @@ struct td_backup {
     bool proven[TD_SIDES]; /* every copy on this member is proven in this cycle */
     struct td_buf plan;    /* --dry-run */
     bool dry_run;
+    bool rows_known; /* of the ledger's files, proofs apart; made along with the manifests */
+    uint8_t rows[TD_HASH_LEN];
 };
 
 /* Back up what is in `dock`. *ran false: nothing was there to do (empty, or not one of the collections asked for).
@@ -64,6 +66,12 @@ bool td_backup_is_there(void *backup, enum td_side side);
 /* Wait for a source that is not there yet, as long as the configuration says; then its descriptor, -ENOENT with the
  * reason in `why`, -ECANCELED, or another error. */
 int td_backup_source(struct td_backup *backup, struct td_buf *why, struct td_error *err);
+/* The pair's part of the ledger, on every member that takes papers. */
+int td_backup_copy_ledger(struct td_backup *backup, struct td_error *err);
+/* A step failed on one member: the other goes on. */
+void td_backup_lose(struct td_backup *backup, enum td_side side, int rc, const struct td_error *error);
+/* Alive, or full: papers are then brought up to date as far as there is room. */
+bool td_backup_takes_papers(const struct td_backup *backup, enum td_side side);
 /* Why a member was lost or is full, and what to do, as the run's reason. */
 void td_backup_explain_loss(struct td_backup *backup);
 void td_backup_out_of_time(struct td_backup *backup);

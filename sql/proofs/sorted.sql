@@ -1,0 +1,1 @@
+SELECT path, side, sha256, cycle, proven FROM temp.entering ORDER BY id

@@ -1,0 +1,1 @@
+DELETE FROM copy.member WHERE pair = ?1

@@ -1,0 +1,1 @@
+DELETE FROM copy.pair WHERE id = ?1
