@@ -3,10 +3,13 @@
 #include <errno.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 
-int td_extents_first(int fd, uint64_t *place) {
+int td_extents_first(int fd, uint64_t size, uint64_t *place, bool *whole) {
     /* The map and room for one extent behind it, as the ioctl wants them. */
     union {
         struct fiemap map;
@@ -15,12 +18,17 @@ int td_extents_first(int fd, uint64_t *place) {
     const uint32_t nowhere = FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_DELALLOC | FIEMAP_EXTENT_DATA_INLINE;
     memset(&ask, 0, sizeof ask);
     *place = 0;
+    *whole = false;
     ask.map.fm_length = FIEMAP_MAX_OFFSET;
     ask.map.fm_extent_count = 1;
     if (ioctl(fd, FS_IOC_FIEMAP, &ask.map) != 0)
         return -errno;
-    if (ask.map.fm_mapped_extents > 0 && (ask.map.fm_extents[0].fe_flags & nowhere) == 0)
-        *place = ask.map.fm_extents[0].fe_physical;
+    const struct fiemap_extent *extent = &ask.map.fm_extents[0];
+    if (ask.map.fm_mapped_extents == 0 || (extent->fe_flags & nowhere) != 0)
+        return 0;
+    *place = extent->fe_physical;
+    *whole = extent->fe_logical == 0 && extent->fe_length >= size &&
+             (extent->fe_flags & ~(uint32_t)FIEMAP_EXTENT_MERGED) == FIEMAP_EXTENT_LAST;
     return 0;
 }
 
@@ -58,4 +66,14 @@ static int each_of(int fd, uint32_t flags, int (*each)(void *ctx, const struct t
 int td_extents_each(int fd, int (*each)(void *ctx, const struct td_range *where), void *ctx) {
     int rc = each_of(fd, 0, each, ctx);
     return rc != 0 ? rc : each_of(fd, FIEMAP_FLAG_XATTR, each, ctx);
+}
+
+int td_extents_device(int fd, struct td_blockdev *out, struct td_error *err) {
+    struct statfs fs;
+    struct stat st;
+    if (fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
+        return td_fail(err, errno, "cannot tell the device of a filesystem");
+    if (fs.f_type != EXT4_SUPER_MAGIC && fs.f_type != XFS_SUPER_MAGIC)
+        return td_fail_text(err, EOPNOTSUPP, "this kind of filesystem does not lie on one device");
+    return td_blockdev_from_number(st.st_dev, out, err);
 }

@@ -89,6 +89,7 @@ static void connect_members(struct td_backup *backup) {
         engine->side[side].root = backup->docking.mounted[side].collection;
         engine->side[side].store = backup->docking.mounted[side].store;
         engine->side[side].skip_top = skips;
+        engine->side[side].from_device = true;
     }
 }
 
@@ -120,7 +121,8 @@ static int prepare_engine(struct td_backup *backup, struct td_error *err) {
         .on_loss = td_backup_tell_loss,
         .ctx = backup,
     };
-    engine->side[TD_SOURCE] = (struct td_engine_side){.root = backup->source, .store = -1, .alive = true};
+    engine->side[TD_SOURCE] =
+        (struct td_engine_side){.root = backup->source, .store = -1, .alive = true, .from_device = true};
     if (strcmp(collection->target, ".") == 0)
         engine->side[TD_SOURCE].skip_top = root_skips;
     for (int side = TD_A; side <= TD_B; side++)

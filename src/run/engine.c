@@ -29,7 +29,8 @@ int td_engine_init(struct td_engine *engine, struct td_error *err) {
     td_inbox_init(&engine->inbox);
     pthread_mutex_init(&engine->scan_lock, NULL);
     engine->phase = "looking";
-    return td_work_start(engine->ledger, err);
+    int rc = td_work_start(engine->ledger, err);
+    return rc != 0 || engine->run == 0 ? rc : td_ledger_enter_proofs(engine->ledger, engine->pair, err);
 }
 
 void td_engine_free(struct td_engine *engine) {

@@ -2,12 +2,17 @@
 #include "twindock/base/beneath.h"
 #include "twindock/base/cleanup.h"
 #include "twindock/base/clock.h"
+#include "twindock/base/sys.h"
+#include "twindock/platform/blockdev.h"
 #include "twindock/run/engine.h"
 #include "twindock/sync/attributes.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+
+#define MANY_READERS 4
 
 enum attempt { FIRST_READ, SECOND_READ };
 
@@ -107,6 +112,16 @@ static int agrees(struct td_engine *engine, const struct td_read_done *done, str
     return rc == 0 ? td_engine_enter_links(engine, done->path, err) : rc;
 }
 
+/* Nothing but the proof is new: the case of nearly every file. */
+static int note_proof(struct td_engine *engine, const struct td_read_done *done, struct td_error *err) {
+    if (done->side != TD_SOURCE) {
+        engine->counts.proven++;
+        engine->counts.proven_bytes += done->result.bytes;
+    }
+    return td_ledger_note_proof(engine->ledger, engine->pair, done->path, done->side, done->result.hash, engine->cycle,
+                                td_wall_seconds(), err);
+}
+
 /* All that read a file which the ledger does not know say the same: enter it at once, so that it is not lost when the
  * run is cut off. What they disagree about is settled at the end. */
 static int accept_if_unanimous(struct td_engine *engine, const char *path, struct td_error *err) {
@@ -196,6 +211,8 @@ int td_engine_read_done(struct td_engine *engine, const struct td_message *messa
     int rc = td_engine_write(engine, err);
     if (rc != 0)
         return rc;
+    if (done->as_expected)
+        return note_proof(engine, done, err);
     if (done->result.error != 0 && !done->result.changing)
         return read_failed(engine, done, err);
     int edited = edited_since(engine, done, err);
@@ -227,6 +244,24 @@ static void on_read(void *ctx, const struct td_read_done *done) {
     td_inbox_put_read(&engine->inbox, done);
 }
 
+/* A mechanical disk wants one reader; what has no head to move wants several, and so does what is not one disk. Members
+ * are single disks, and read in another way. */
+static unsigned readers_for(const struct td_engine *engine, enum td_side side) {
+    struct td_blockdev device;
+    struct stat st;
+    if (side != TD_SOURCE || fstat(engine->side[side].root, &st) != 0)
+        return 1;
+    if (td_blockdev_from_number(st.st_dev, &device, NULL) != 0)
+        return MANY_READERS;
+    return device.rotational && strncmp(device.disk, "md", 2) != 0 ? 1 : MANY_READERS;
+}
+
+/* What was written to a member must be on its device before that is read. (A file of the source whose times are those
+ * of the ledger was written out when it was read for the ledger.) */
+static bool written_out(const struct td_engine *engine, enum td_side side) {
+    return side == TD_SOURCE || td_sys.syncfs(engine->side[side].root) == 0;
+}
+
 static int start_side(struct td_engine *engine, enum td_side side, struct td_error *err) {
     struct td_proof *proof = engine->proof;
     uint64_t count = 0;
@@ -238,6 +273,8 @@ static int start_side(struct td_engine *engine, enum td_side side, struct td_err
     struct td_reader_options options = {
         .side = side,
         .root = engine->side[side].root,
+        .from_device = engine->side[side].from_device && written_out(engine, side),
+        .threads = readers_for(engine, side),
         .done = on_read,
         .progress = note_reading,
         .ctx = engine,
@@ -249,11 +286,31 @@ static int start_side(struct td_engine *engine, enum td_side side, struct td_err
 
 static bool take_again(struct td_proof *proof, int side) {
     struct again *again = proof->again[side];
-    if (again == NULL || td_reader_offer(proof->reader[side], SECOND_READ, again->path) == 0)
+    if (again == NULL)
+        return false;
+    struct td_read_job job = {.id = SECOND_READ, .plainly = true, .path = again->path};
+    if (td_reader_offer(proof->reader[side], &job) == 0)
         return false;
     proof->again[side] = again->next;
     free(again);
     return true;
+}
+
+static bool offer(struct td_proof *proof, int side) {
+    const struct td_work_job *job = &proof->job[side];
+    struct td_read_job read = {
+        .id = FIRST_READ,
+        .path = job->path,
+        .expected = job->expected,
+        .located = job->whole,
+        .place = job->place,
+        .dated = side == TD_SOURCE,
+        .size = job->size,
+        .mtime = job->mtime,
+        .ctime = job->ctime,
+    };
+    memcpy(read.hash, job->hash, TD_HASH_LEN);
+    return td_reader_offer(proof->reader[side], &read) != 0;
 }
 
 /* Give a reader as much as it takes. */
@@ -276,7 +333,7 @@ static int feed(struct td_engine *engine, int side, struct td_error *err) {
             proof->waiting[side] = false;
             break;
         }
-        if (td_reader_offer(proof->reader[side], FIRST_READ, proof->job[side].path) == 0)
+        if (!offer(proof, side))
             break;
         proof->waiting[side] = false;
     }
@@ -354,6 +411,8 @@ int td_engine_prove(struct td_engine *engine, unsigned sides, struct td_error *e
     int drained = td_engine_drain(engine, 0, rc == 0 ? err : NULL); /* what was read before it ended counts */
     if (drained == 0)
         drained = td_engine_tick(engine, true, rc == 0 ? err : NULL);
+    if (drained == 0)
+        drained = td_ledger_enter_proofs(engine->ledger, engine->pair, rc == 0 ? err : NULL);
     free_proof(engine);
     return rc != 0 ? rc : drained;
 }

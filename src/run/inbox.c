@@ -44,9 +44,10 @@ static void *must(void *memory) {
 
 static void put(struct td_inbox *inbox, struct td_message *message) {
     pthread_mutex_lock(&inbox->lock);
+    if (inbox->head == NULL) /* else whoever takes is awake, and goes on until nothing is left */
+        pthread_cond_signal(&inbox->filled);
     *inbox->tail = message;
     inbox->tail = &message->next;
-    pthread_cond_signal(&inbox->filled);
     pthread_mutex_unlock(&inbox->lock);
 }
 

@@ -68,8 +68,10 @@ static int read_members(struct verifying *verifying, const struct td_collection_
     engine->side[TD_SOURCE] = (struct td_engine_side){.root = -1, .store = -1};
     for (int side = TD_A; side <= TD_B; side++) {
         const struct td_mounted *mounted = &verifying->docking.mounted[side];
-        engine->side[side] = (struct td_engine_side){
-            .root = mounted->collection, .store = mounted->store, .alive = mounted->collection >= 0};
+        engine->side[side] = (struct td_engine_side){.root = mounted->collection,
+                                                     .store = mounted->store,
+                                                     .alive = mounted->collection >= 0,
+                                                     .from_device = true};
     }
     rc = td_engine_init(engine, err);
     if (rc == 0)

@@ -12,6 +12,7 @@
 #include "twindock/base/cleanup.h"
 #include "twindock/base/sys.h"
 #include "twindock/platform/digest.h"
+#include "twindock/sync/ahead.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -148,6 +149,11 @@ void td_medium_close(struct td_medium *medium) {
 /* Find the next data segment at or after offset: [*data, medium->data_end), both aligned outward so that direct reads
  * may begin and end there. A filesystem without SEEK_DATA is one segment. */
 static int find_data(struct td_medium *medium, uint64_t *data) {
+    if ((uint64_t)medium->before.st_blocks * 512 >= medium->size) { /* no holes: nearly every file */
+        *data = medium->offset;
+        medium->data_end = medium->size;
+        return 0;
+    }
     off_t from = lseek(medium->fd, (off_t)medium->offset, SEEK_DATA);
     if (from < 0 && errno == ENXIO) { /* a hole to the end */
         *data = medium->data_end = medium->size;
@@ -230,23 +236,31 @@ int td_medium_changed(const struct td_medium *medium) {
     return !same_stat(&medium->before, &now);
 }
 
+/* The next piece, read ahead or only now. */
+static int next_piece(struct td_medium *medium, struct td_ahead *ahead, void *buffer, const void **data, uint64_t *len,
+                      bool *hole) {
+    uint64_t offset;
+    *data = buffer;
+    return ahead ? td_ahead_next(ahead, data, len, hole) : td_medium_next(medium, buffer, &offset, len, hole);
+}
+
 /* Read to the end. 0 or a negative errno. */
 static int hash_pieces(struct td_medium *medium, struct td_digest *digest, void *buffer,
                        const struct td_hash_watch *watch, uint64_t *bytes) {
-    uint64_t offset, len;
+    struct td_ahead *ahead = medium->size >= TD_AHEAD_FROM ? td_ahead_start(medium) : NULL;
+    const void *data;
+    uint64_t len;
     bool hole;
-    int rc = td_digest_start(digest);
+    int more = 1, rc = td_digest_start(digest);
     *bytes = 0;
-    while (rc == 0) {
-        int more = td_medium_next(medium, buffer, &offset, &len, &hole);
-        if (more <= 0)
-            return more;
-        rc = hole ? td_digest_add_zeros(digest, len) : td_digest_add(digest, buffer, (size_t)len);
+    while (rc == 0 && (more = next_piece(medium, ahead, buffer, &data, &len, &hole)) > 0) {
+        rc = hole ? td_digest_add_zeros(digest, len) : td_digest_add(digest, data, (size_t)len);
         *bytes += len;
         if (rc == 0 && watch && watch->tick)
             rc = watch->tick(watch->ctx, *bytes);
     }
-    return rc;
+    td_ahead_stop(ahead);
+    return rc != 0 ? rc : more;
 }
 
 /* One attempt. 1: the file changed meanwhile; 0: `out` is filled; or a negative errno. */
@@ -270,11 +284,12 @@ static int hash_once(int root, const char *path, struct td_digest *digest, void 
 void td_hash_file_watched(int root, const char *path, void *buffer, const struct td_hash_watch *watch,
                           struct td_hash_result *out) {
     *out = (struct td_hash_result){0};
-    struct td_digest *digest = td_digest_new(NULL);
+    struct td_digest *own = watch && watch->digest ? NULL : td_digest_new(NULL);
+    struct td_digest *digest = own ? own : watch ? watch->digest : NULL;
     int rc = digest ? 1 : -ENOMEM;
     for (int try = 0; rc > 0 && try < TRIES; try++)
         rc = hash_once(root, path, digest, buffer, watch, out);
-    td_digest_free(digest);
+    td_digest_free(own);
     out->changing = rc > 0;
     out->error = rc < 0 ? -rc : 0;
     if (rc != 0)

@@ -159,15 +159,15 @@ static bool is_skipped(const struct walk *walk, size_t parent_len, const char *n
     return false;
 }
 
-/* Find out where a file lies on its disk, so that it can be read in that order. Of use, never needed: a file that
- * cannot be opened is told when it is read, and a filesystem that cannot say is not asked again. */
+/* Find out where a file lies on its disk, so that it can be read in that order, and many at a time. Of use, never
+ * needed: a file that cannot be opened is told when it is read, and a filesystem that cannot say is not asked again. */
 static void locate(struct walk *walk, int dir, const char *name, struct td_entry *entry) {
     if (walk->placeless)
         return;
     TD_AUTOCLOSE int fd = td_open_beneath(dir, name, O_RDONLY | O_NONBLOCK, 0);
     if (fd < 0)
         return;
-    int rc = td_extents_first(fd, &entry->place);
+    int rc = td_extents_first(fd, entry->size, &entry->place, &entry->whole);
     walk->placeless = rc == -EOPNOTSUPP || rc == -ENOTTY;
 }
 

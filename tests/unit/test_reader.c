@@ -141,6 +141,11 @@ static void wait_for_first(struct seen *seen) {
     pthread_mutex_unlock(&seen->lock);
 }
 
+static int offer(struct td_reader *reader, int64_t id, const char *path) {
+    struct td_read_job job = {.id = id, .path = path};
+    return td_reader_offer(reader, &job);
+}
+
 static void in_the_order_offered(void **state) {
     (void)state;
     struct seen seen;
@@ -150,7 +155,7 @@ static void in_the_order_offered(void **state) {
     for (int i = 0; i < FILES; i++) {
         char name[16];
         name_of(name, i * 7 % FILES);
-        assert_int_equal(td_reader_offer(reader, 1000 + i, name), 1);
+        assert_int_equal(offer(reader, 1000 + i, name), 1);
         memset(name, 'x', 4); /* the reader has its own copy */
     }
     td_reader_stop(reader, false);
@@ -177,17 +182,17 @@ static void a_full_queue_says_so(void **state) {
     make_file(0, 0);
     struct td_reader *reader = start(&seen, 3, true);
     assert_int_equal(td_reader_pending(reader), 0);
-    assert_int_equal(td_reader_offer(reader, 0, "f000"), 1);
+    assert_int_equal(offer(reader, 0, "f000"), 1);
     wait_for_first(&seen); /* it has left the queue, and is not done with */
     assert_int_equal(td_reader_pending(reader), 1);
     for (int i = 1; i <= 3; i++)
-        assert_int_equal(td_reader_offer(reader, i, "f000"), 1);
-    assert_int_equal(td_reader_offer(reader, 4, "f000"), 0);
+        assert_int_equal(offer(reader, i, "f000"), 1);
+    assert_int_equal(offer(reader, 4, "f000"), 0);
     assert_int_equal(td_reader_pending(reader), 4);
     open_gate(&seen);
     while (td_reader_pending(reader) > 0)
         usleep(1000);
-    assert_int_equal(td_reader_offer(reader, 5, "f000"), 1); /* round the ring */
+    assert_int_equal(offer(reader, 5, "f000"), 1); /* round the ring */
     td_reader_stop(reader, false);
     assert_int_equal(seen.count, 5);
     assert_int_equal(seen.id[4], 5);
@@ -198,9 +203,9 @@ static void failures_are_results(void **state) {
     struct seen seen;
     make_file(0, 0);
     struct td_reader *reader = start(&seen, 0, false);
-    assert_int_equal(td_reader_offer(reader, 0, "absent"), 1);
-    assert_int_equal(td_reader_offer(reader, 1, ""), 1);
-    assert_int_equal(td_reader_offer(reader, 2, "f000"), 1);
+    assert_int_equal(offer(reader, 0, "absent"), 1);
+    assert_int_equal(offer(reader, 1, ""), 1);
+    assert_int_equal(offer(reader, 2, "f000"), 1);
     td_reader_stop(reader, false);
     assert_int_equal(seen.count, 3);
     assert_int_equal(seen.error[0], ENOENT);
@@ -221,7 +226,7 @@ static void cancelled_at_once(void **state) {
     make_file(0, 0);
     struct td_reader *reader = start(&seen, 0, true);
     for (int i = 0; i < 100; i++)
-        assert_int_equal(td_reader_offer(reader, i, "f000"), 1);
+        assert_int_equal(offer(reader, i, "f000"), 1);
     wait_for_first(&seen);
     pthread_t opener;
     assert_int_equal(pthread_create(&opener, NULL, open_gate_later, &seen), 0);
@@ -236,7 +241,7 @@ static void progress_of_large_files(void **state) {
     struct seen seen;
     make_file(0, 33 << 20);
     struct td_reader *reader = start(&seen, 0, false);
-    assert_int_equal(td_reader_offer(reader, 0, "f000"), 1);
+    assert_int_equal(offer(reader, 0, "f000"), 1);
     td_reader_stop(reader, false);
     assert_int_equal(seen.count, 1);
     assert_int_equal(seen.progress, 4);
@@ -259,7 +264,7 @@ static void cancelled_within_a_file(void **state) {
     td_sys.pread = counted_pread;
     atomic_store(&pieces, 0);
     struct td_reader *reader = start(&seen, 0, false);
-    assert_int_equal(td_reader_offer(reader, 0, "f000"), 1);
+    assert_int_equal(offer(reader, 0, "f000"), 1);
     while (atomic_load(&pieces) < 2)
         usleep(1000);
     td_reader_stop(reader, true);

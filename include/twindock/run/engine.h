@@ -36,6 +36,7 @@ struct td_engine_side {
     int root;                    /* the collection's directory on this side; -1: not there. The caller's */
     int store;                   /* members: the .twindock directory; -1 on the source and when read-only */
     bool alive;                  /* part of this run and not lost */
+    bool from_device;            /* what is small may be read from the device below: see sync/disk.h */
     const char *const *skip_top; /* names at its root that are not part of the tree */
     char reason[256];            /* why it is no longer alive */
 };

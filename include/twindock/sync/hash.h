@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+struct td_digest;
+
 #define TD_READ_SIZE (1U << 20) /* bytes of one read */
 #define TD_ALIGN 4096U          /* of buffers, offsets and lengths for O_DIRECT */
 
@@ -55,6 +57,7 @@ void td_hash_file(int root, const char *path, void *buffer, struct td_hash_resul
 struct td_hash_watch {
     int (*tick)(void *ctx, uint64_t bytes);
     void *ctx;
+    struct td_digest *digest; /* to use; NULL: one is made, which for small files takes longer than the hashing */
 };
 void td_hash_file_watched(int root, const char *path, void *buffer, const struct td_hash_watch *watch,
                           struct td_hash_result *out);
