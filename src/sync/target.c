@@ -1,6 +1,7 @@
 /* A target as its users know it, and the thread that works for it. */
 #include "target_private.h"
 
+#include "twindock/sync/disk.h"
 #include "twindock/sync/hash.h"
 
 #include <errno.h>
@@ -39,6 +40,8 @@ static void td_target_free(struct td_target *target) {
     pthread_cond_destroy(&target->moved);
     pthread_mutex_destroy(&target->lock);
     free(target->buffer);
+    td_disk_close(target->disk);
+    free(target->files);
     free(target);
 }
 
@@ -71,6 +74,10 @@ int td_target_start(const struct td_target_options *options, struct td_target **
         /* This descriptor is also the one given to syncfs: opened before the first write, it hears of every failure. */
         target->staging = td_staging_open(options->store);
         rc = target->staging < 0 ? target->staging : 0;
+    }
+    if (rc == 0 && td_disk_open(target->staging, &target->disk, NULL) == 0) {
+        target->files = calloc(TD_DISK_BATCH, sizeof(*target->files));
+        rc = target->files ? 0 : -ENOMEM;
     }
     if (rc == 0)
         rc = -pthread_create(&target->worker, NULL, td_target_work, target);

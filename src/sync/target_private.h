@@ -5,6 +5,7 @@
  *   target.c         the public calls and the worker thread
  *   target_queue.c   packets, the data they carry, and the queue that bounds them
  *   target_batch.c   staging what arrives; at the end of a batch: durable, read back, placed, reported
+ *   target_verify.c  reading back
  *   target_place.c   one operation carried out on the member's tree
  *   target_keep.c    what is replaced or deleted goes into history or quarantine
  *   target_room.c    full and lost members; giving up history to make room
@@ -55,6 +56,7 @@ struct td_task {
     uint64_t size;         /* COPY: of the file, holes included */
     uint64_t written;      /* COPY: bytes of data */
     uint64_t end;          /* COPY: just behind the last byte written */
+    uint64_t sent;         /* COPY: up to here the kernel has been asked to begin to write it out */
     uint8_t hash[TD_HASH_LEN];
     int error; /* 0 or errno */
     char *text;
@@ -140,6 +142,8 @@ struct td_target {
     size_t copies;               /* in the batch */
     uint64_t copied;             /* bytes of them */
     void *buffer;                /* for reading back */
+    struct td_disk *disk;        /* the same for small files; NULL: they are read like others */
+    struct td_disk_file *files;  /* TD_DISK_BATCH of them; with `disk` */
     struct td_failed_set failed; /* paths that are not what they should be: nothing may be linked to them */
 };
 
@@ -197,6 +201,9 @@ void td_keep_undo_link(struct td_kept *kept);
 int td_rename_new(int olddir, const char *old, int newdir, const char *new);
 /* `base`, or with a suffix ".~<n>~" for n > 0, cut where it would be too long. */
 void td_suffixed_name(char out[NAME_MAX + 1], const char *base, int n);
+
+/* verify: worker only. Read back the copies of the batch, which are durable; those that are not right fail. */
+void td_batch_verify(struct td_target *target);
 
 /* place: worker only. Carry out a staged task. 0 or a negative errno. */
 int td_place_task(struct td_target *target, struct td_task *task, struct td_error *err);
