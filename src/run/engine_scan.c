@@ -1,10 +1,13 @@
 /* Walking the trees in parallel, each on its own disk, into the working tables. */
+#include "twindock/base/buf.h"
 #include "twindock/base/clock.h"
 #include "twindock/run/engine.h"
 #include "twindock/sync/walk.h"
 
 #include <errno.h>
 #include <string.h>
+
+#define GATHER 64 /* entries a walker gathers before it asks for the ledger: asking costs more than an entry */
 
 struct scan {
     struct td_engine *engine;
@@ -13,18 +16,45 @@ struct scan {
     bool started;
     int rc;
     struct td_error error;
+    size_t count;
+    struct td_entry gathered[GATHER];
+    size_t path_at[GATHER], target_at[GATHER]; /* in `texts`, which moves while it grows */
+    struct td_buf texts;
 };
+
+static size_t keep_text(struct td_buf *texts, const char *text) {
+    size_t at = texts->len;
+    td_buf_add(texts, text, strlen(text) + 1);
+    return at;
+}
+
+/* What was gathered goes into the working tables. */
+static int store_gathered(struct scan *scan) {
+    struct td_engine *engine = scan->engine;
+    int rc = 0;
+    pthread_mutex_lock(&engine->scan_lock);
+    for (size_t i = 0; i < scan->count && rc == 0; i++) {
+        struct td_entry *entry = &scan->gathered[i];
+        entry->path = scan->texts.data + scan->path_at[i];
+        if (entry->target != NULL)
+            entry->target = scan->texts.data + scan->target_at[i];
+        rc = td_work_scan(engine->ledger, scan->side, entry, &scan->error);
+    }
+    engine->shown.side[scan->side].done += scan->count;
+    if (engine->progress != NULL && scan->count > 0)
+        td_progress_show(engine->progress, &engine->shown, td_boot_ns());
+    pthread_mutex_unlock(&engine->scan_lock);
+    scan->count = 0;
+    td_buf_clear(&scan->texts);
+    return rc;
+}
 
 static int store_entry(void *ctx, const struct td_entry *entry) {
     struct scan *scan = ctx;
-    struct td_engine *engine = scan->engine;
-    pthread_mutex_lock(&engine->scan_lock);
-    int rc = td_work_scan(engine->ledger, scan->side, entry, &scan->error);
-    engine->shown.side[scan->side].done++;
-    if (engine->progress != NULL && (engine->shown.side[scan->side].done & 1023) == 0)
-        td_progress_show(engine->progress, &engine->shown, td_boot_ns());
-    pthread_mutex_unlock(&engine->scan_lock);
-    return rc;
+    scan->gathered[scan->count] = *entry;
+    scan->path_at[scan->count] = keep_text(&scan->texts, entry->path);
+    scan->target_at[scan->count] = entry->target != NULL ? keep_text(&scan->texts, entry->target) : 0;
+    return ++scan->count == GATHER ? store_gathered(scan) : 0;
 }
 
 static void *scan_side(void *ctx) {
@@ -39,6 +69,9 @@ static void *scan_side(void *ctx) {
     if (scan->side != TD_SOURCE)
         options.exclude = NULL; /* what is excluded now may lie on a member from before */
     scan->rc = td_walk(engine->side[scan->side].root, &options, store_entry, scan, &scan->error);
+    if (scan->rc == 0)
+        scan->rc = store_gathered(scan);
+    td_buf_free(&scan->texts);
     return NULL;
 }
 
