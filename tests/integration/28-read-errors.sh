@@ -10,19 +10,25 @@ cat >"$T/bad.c" <<'END'
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-/* Small files are bad at their beginning, large ones behind their second megabyte. */
+/* Small files are bad at their beginning, large ones behind their second megabyte. What is read of small files from
+ * their device (O_DIRECT) is bad wherever a file on it is. */
 static long first_bad(int fd) {
     struct stat st;
     char key[64];
     const char *list = getenv("BAD_FILES");
     if (!list || fstat(fd, &st) != 0)
         return LONG_MAX;
+    if (S_ISBLK(st.st_mode)) {
+        snprintf(key, sizeof key, " %lu:", (unsigned long)st.st_rdev);
+        return (fcntl(fd, F_GETFL) & O_DIRECT) && strstr(list, key) ? 0 : LONG_MAX;
+    }
     snprintf(key, sizeof key, " %lu:%lu ", (unsigned long)st.st_dev, (unsigned long)st.st_ino);
     return strstr(list, key) == NULL ? LONG_MAX : st.st_size > 2 << 20 ? 2 << 20 : 0;
 }
