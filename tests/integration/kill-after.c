@@ -21,7 +21,7 @@ static const char *count_file;
 
 __attribute__((constructor)) static void begin(void) {
     const char *after = getenv("KILL_AFTER");
-    last = after != NULL ? atol(after) : 0;
+    last = after != NULL ? strtol(after, NULL, 10) : 0;
     how = getenv("KILL_STOP") != NULL ? SIGSTOP : SIGKILL;
     count_file = getenv("KILL_COUNT");
     unsetenv("LD_PRELOAD"); /* not for the programs that it starts */
