@@ -1,6 +1,7 @@
 /* Carrying out operations on the members, and entering into the ledger what has become durable. */
 #include "twindock/base/buf.h"
 #include "twindock/base/clock.h"
+#include "twindock/ledger/history.h"
 #include "twindock/run/engine.h"
 
 #include <errno.h>
@@ -179,6 +180,28 @@ static int enter_moved(struct td_engine *engine, const char *path, const char *f
     return td_ledger_put_file(engine->ledger, engine->pair, &file, err);
 }
 
+/* The content that a member has under a path, where it is as the ledger last proved it. */
+static int say_old(struct td_engine *engine, const struct td_work_op *work, struct td_op *op, struct td_error *err) {
+    struct td_file file;
+    struct td_entry have;
+    if (engine->history == NULL || work->action == TD_ACT_MKDIR || work->action == TD_ACT_ATTRIBUTES)
+        return 0;
+    int rc = td_ledger_file(engine->ledger, engine->pair, work->path, &file, err);
+    if (rc != 0 || !file.has_hash)
+        return rc == -ENOENT ? 0 : rc;
+    for (int side = TD_A; side <= TD_B; side++) {
+        if ((work->members & TD_SIDE_BIT(side)) == 0 || file.proven_at[side] == 0)
+            continue;
+        rc = td_work_entry(engine->ledger, (enum td_side)side, work->path, &have, err);
+        if (rc != 0 && rc != -ENOENT)
+            return rc;
+        op->old[side].known = rc == 0 && S_ISREG(have.mode) && have.size == file.entry.size &&
+                              td_same_time(&have.mtime, &file.entry.mtime) && !engine->repairing;
+        memcpy(op->old[side].hash, file.hash, TD_HASH_LEN);
+    }
+    return 0;
+}
+
 static int submit(struct td_engine *engine, const struct td_work_op *work, struct td_error *err) {
     struct td_entry entry;
     struct td_op op = {
@@ -190,19 +213,22 @@ static int submit(struct td_engine *engine, const struct td_work_op *work, struc
         .quarantine = work->quarantine,
     };
     if (work->action == TD_ACT_ENTER) {
-        int rc = td_engine_write(engine, err);
-        if (rc != 0)
-            return rc;
+        int entered = td_engine_write(engine, err);
+        if (entered != 0)
+            return entered;
         return work->from != NULL ? enter_moved(engine, work->path, work->from, err)
                                   : enter_plain(engine, work->path, err);
     }
     if (!engine->repairing) {
-        int rc = td_work_replaced(engine->ledger, work->path, err);
-        if (rc != 0)
-            return rc;
+        int replaced = td_work_replaced(engine->ledger, work->path, err);
+        if (replaced != 0)
+            return replaced;
     }
+    int rc = say_old(engine, work, &op, err);
+    if (rc != 0)
+        return rc;
     if (work->action != TD_ACT_DELETE) {
-        int rc = td_work_entry(engine->ledger, TD_SOURCE, work->path, &entry, err);
+        rc = td_work_entry(engine->ledger, TD_SOURCE, work->path, &entry, err);
         if (rc == -ENOENT)
             return 0;
         if (rc != 0)
@@ -296,9 +322,11 @@ static int delete_on_full(struct td_engine *engine, enum td_side side, struct td
                            .action = TD_ACT_DELETE,
                            .path = work.path,
                            .keep = work.keep};
-        if ((work.members & TD_SIDE_BIT(side)) != 0)
+        rc = say_old(engine, &work, &op, err);
+        if (rc == 0 && (work.members & TD_SIDE_BIT(side)) != 0)
             td_target_submit(engine->target[side], &op);
-        rc = td_stop_asked(engine->stop) ? -ECANCELED : td_engine_drain(engine, 0, err);
+        if (rc == 0)
+            rc = td_stop_asked(engine->stop) ? -ECANCELED : td_engine_drain(engine, 0, err);
     }
     td_cursor_close(cursor);
     td_target_flush(engine->target[side]);
@@ -432,10 +460,31 @@ static int deleted(struct td_engine *engine, const struct td_op_done *done, stru
     return rc == -ENOENT ? 0 : rc;
 }
 
+/* What carries no content has no other proof than that it has been done. */
+static int enter_attributes(struct td_engine *engine, const char *path, struct td_error *err) {
+    struct td_entry entry;
+    int rc = td_work_entry(engine->ledger, TD_SOURCE, path, &entry, err);
+    if (rc != 0)
+        return rc == -ENOENT ? 0 : rc;
+    return S_ISREG(entry.mode) || S_ISDIR(entry.mode) ? 0 : enter_plain(engine, path, err);
+}
+
+static int enter_items(struct td_engine *engine, const struct td_op_done *done, struct td_error *err) {
+    int rc = 0;
+    for (const struct td_kept_item *item = done->items; item != NULL && rc == 0; item = item->next) {
+        struct td_version version = item->version;
+        version.run = engine->run;
+        rc = td_ledger_keep(engine->ledger, engine->pair, done->side, &version, err);
+    }
+    return rc;
+}
+
 int td_engine_op_done(struct td_engine *engine, const struct td_message *message, struct td_error *err) {
     const struct td_op_done *done = &message->op;
     enum td_why why = (enum td_why)(done->id & ((1 << WHY_BITS) - 1));
     int rc = td_engine_write(engine, err);
+    if (rc == 0)
+        rc = enter_items(engine, done, err);
     if (rc == 0 && why == TD_WHY_REPAIR)
         rc = td_engine_repaired(engine, done->path, done->side, done->error, err);
     if (rc != 0)
@@ -462,7 +511,7 @@ int td_engine_op_done(struct td_engine *engine, const struct td_message *message
         return enter_from(engine, done, done->from, done->action == TD_ACT_MOVE, err);
     case TD_ACT_ATTRIBUTES:
         tally->updated++;
-        return 0; /* the ledger takes new times and modes when the source's content has been read */
+        return enter_attributes(engine, done->path, err); /* of files the ledger takes new times and modes when the source's content has been read */
     case TD_ACT_DELETE:
         return deleted(engine, done, tally, err);
     default:

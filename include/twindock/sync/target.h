@@ -25,6 +25,7 @@
 
 #include "twindock/base/error.h"
 #include "twindock/model/row.h"
+#include "twindock/model/version.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -43,6 +44,10 @@ struct td_op {
         *entry;      /* the source's, NULL for DELETE. For a directory, MKDIR makes it, ATTRIBUTES finishes it */
     bool keep;       /* DELETE: into history (false: the content lives on under another path: unlink) */
     bool quarantine; /* what is replaced goes to quarantine instead of history */
+    struct {
+        bool known; /* false: whoever keeps it reads it */
+        uint8_t hash[TD_HASH_LEN];
+    } old[TD_SIDES]; /* the content that each member has under the path, as last proven */
 };
 
 struct td_op_done {
@@ -56,7 +61,16 @@ struct td_op_done {
     const char *text;          /* what failed; NULL when error is 0, or when the origin of a COPY could not be read */
     uint8_t hash[TD_HASH_LEN]; /* COPY: of what was read back */
     uint64_t bytes;            /* COPY: written */
+    const struct td_kept_item *items; /* what has been put into history; NULL: nothing. Valid during the call */
 };
+
+/* A chain of things kept; their texts and themselves are malloc'ed. */
+struct td_kept_item {
+    struct td_kept_item *next;
+    struct td_version version; /* without its run */
+};
+struct td_kept_item *td_kept_item_new(const struct td_version *version); /* copies the texts; ends without memory */
+void td_kept_items_free(struct td_kept_item *items);
 
 struct td_target_options {
     enum td_side side;
