@@ -176,6 +176,7 @@ CREATE TABLE version (
     PRIMARY KEY (pair, path, until)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX version_until ON version (pair, until);
+CREATE INDEX version_content ON version (pair, sha256);
 
 -- What each member keeps of it below .twindock/history/. A content is found by its SHA-256, be it here or in "file";
 -- a delta makes it from the content "base".

@@ -191,6 +191,34 @@ int td_ledger_find_xattrs(struct td_ledger *ledger, int64_t pair, enum td_side m
     return rc != 0 ? rc : each_source(ledger, "history/kept_xattrs.sql", pair, member, xattrs, false, each, ctx, err);
 }
 
+int td_ledger_paths_of(struct td_ledger *ledger, int64_t pair, const uint8_t hash[TD_HASH_LEN],
+                       int (*each)(void *ctx, const char *path, uint64_t size), void *ctx, struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int rc = look_live(ledger, pair, err);
+
+    rc = rc < 0 ? rc : td_ledger_take(ledger, "history/paths_of.sql", &q, err);
+    if (rc < 0)
+        return rc;
+    td_sql_bind_int(q, 1, pair);
+    td_sql_bind_blob(q, 2, hash, TD_HASH_LEN);
+    while ((rc = td_sql_step(q, err)) > 0)
+        if ((rc = each(ctx, td_sql_text(q, 0), td_sql_u64(q, 1))) != 0)
+            return rc;
+    return rc;
+}
+
+int td_ledger_knows_path(struct td_ledger *ledger, int64_t pair, const char *path, struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int rc = td_ledger_take(ledger, "history/has_path.sql", &q, err);
+
+    if (rc < 0)
+        return rc;
+    td_sql_bind_int(q, 1, pair);
+    td_sql_bind_bytes(q, 2, path);
+    rc = td_sql_step(q, err);
+    return rc > 0 ? td_sql_int(q, 0) != 0 : rc;
+}
+
 /* --- drills ------------------------------------------------------------------------------------------- */
 
 int td_ledger_drill(struct td_ledger *ledger, int64_t pair, int64_t at, uint64_t files, uint64_t bytes, uint64_t failed,

@@ -59,6 +59,14 @@ static int raise_member(struct td_backup *backup, enum td_side side, struct td_e
     return rc;
 }
 
+static int agree_on_history(struct td_backup *backup, enum td_side side, struct td_error *err) {
+    struct td_error own = {0};
+    int rc = td_backup_history(backup, side, &own, err);
+    if (rc == 0 && own.code != 0)
+        lose(backup, side, -own.code, &own);
+    return rc;
+}
+
 int td_backup_begin(struct td_backup *backup, struct td_error *err) {
     backup->generation = next_generation(backup);
     int rc = td_ledger_intend(backup->ledger, backup->pair->id, backup->generation, err);
@@ -72,6 +80,8 @@ int td_backup_begin(struct td_backup *backup, struct td_error *err) {
         else
             rc = td_ledger_confirm(backup->ledger, backup->pair->id, backup->pair->members[side - TD_A].id,
                                    backup->generation, err);
+        if (rc == 0 && raised == 0)
+            rc = agree_on_history(backup, (enum td_side)side, err);
     }
     return rc;
 }
@@ -239,6 +249,8 @@ int td_backup_finish(struct td_backup *backup, struct td_error *err) {
         int finished = finish_member(backup, (enum td_side)side, &error);
         if (finished != 0)
             lose(backup, (enum td_side)side, finished, &error);
+        else
+            rc = agree_on_history(backup, (enum td_side)side, err);
     }
     if (rc == 0)
         rc = copy_ledger(backup, err);

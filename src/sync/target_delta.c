@@ -21,7 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TD_DELTAS ".deltas"
 #define TD_DELTA_LEAST (64ULL << 10) /* below it there is little to be saved */
 #define TD_DELTA_PART 4
 
@@ -140,7 +139,7 @@ static void td_delta_name(const struct td_task *task, char out[TD_DELTA_NAME_MAX
     char old[2 * TD_HASH_LEN + 1], new[2 * TD_HASH_LEN + 1];
     td_hex(old, task->delta->sums.version, TD_HASH_LEN);
     td_hex(new, task->hash, TD_HASH_LEN);
-    snprintf(out, TD_DELTA_NAME_MAX, "%s-%s.rdiff", old, new);
+    snprintf(out, TD_DELTA_NAME_MAX, "%s-%s" TD_DELTA_SUFFIX, old, new);
 }
 
 static int td_delta_dir(struct td_target *target) {

@@ -33,7 +33,10 @@
 #define TD_STAGING "staging"
 #define TD_HISTORY "history"
 #define TD_QUARANTINE "quarantine"
-#define TD_RECOVERED "recovered"
+#define TD_RECOVERED TD_HISTORY_RECOVERED
+#define TD_DELTAS ".deltas"
+#define TD_HOLDERS ".attributes"
+#define TD_DELTA_SUFFIX ".rdiff"
 #define TD_STAGED_NAME_MAX 32
 
 /* File data on its way to one or two members; freed by the last of them. */

@@ -18,8 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TD_HOLDERS ".attributes"
-
 static char *td_text_or_die(const char *text) {
     char *copy = strdup(text);
     if (!copy)

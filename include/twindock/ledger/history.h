@@ -89,6 +89,12 @@ int td_ledger_find(struct td_ledger *ledger, int64_t pair, enum td_side member, 
 int td_ledger_find_xattrs(struct td_ledger *ledger, int64_t pair, enum td_side member, const uint8_t xattrs[TD_HASH_LEN],
                           int (*each)(void *ctx, const struct td_source *source), void *ctx, struct td_error *err);
 
+/* Every path that has or had a content; 1 from `each` ends it, and is returned. */
+int td_ledger_paths_of(struct td_ledger *ledger, int64_t pair, const uint8_t hash[TD_HASH_LEN],
+                       int (*each)(void *ctx, const char *path, uint64_t size), void *ctx, struct td_error *err);
+/* 1: the ledger knows such a path, now or before; 0: it does not. */
+int td_ledger_knows_path(struct td_ledger *ledger, int64_t pair, const char *path, struct td_error *err);
+
 /* --- drills -------------------------------------------------------------------------------------------- */
 int td_ledger_drill(struct td_ledger *ledger, int64_t pair, int64_t at, uint64_t files, uint64_t bytes, uint64_t failed,
                     struct td_error *err);
