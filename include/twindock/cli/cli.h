@@ -26,7 +26,11 @@ enum td_option {
     TD_OPT_HELP = 1 << 12,
     TD_OPT_VERSION = 1 << 13,
     TD_OPT_FULL = 1 << 14,
-    TD_OPT_EVERY_BLOCK = 1 << 15
+    TD_OPT_EVERY_BLOCK = 1 << 15,
+    TD_OPT_ALL = 1 << 20,
+    TD_OPT_AS_OF = 1 << 21,
+    TD_OPT_TO = 1 << 22,
+    TD_OPT_DRILL = 1 << 23
 };
 
 struct td_cli_option {
@@ -42,6 +46,7 @@ extern const struct td_cli_option td_cli_options[]; /* ends with name NULL */
 struct td_cli {
     unsigned given; /* set of td_option bits */
     const char *config, *device, *layout, *dock;
+    const char *as_of, *to;
     const struct td_cli_command *command;
     const char *const *arguments;
     size_t argument_count;
