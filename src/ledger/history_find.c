@@ -191,6 +191,24 @@ int td_ledger_find_xattrs(struct td_ledger *ledger, int64_t pair, enum td_side m
     return rc != 0 ? rc : each_source(ledger, "history/kept_xattrs.sql", pair, member, xattrs, false, each, ctx, err);
 }
 
+int td_ledger_example(struct td_ledger *ledger, int64_t pair, enum td_side member, char **place, char **base,
+                      struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int rc = td_ledger_take(ledger, "history/example.sql", &q, err);
+
+    *place = *base = NULL;
+    if (rc < 0)
+        return rc;
+    td_sql_bind_int(q, 1, pair);
+    td_sql_bind_int(q, 2, member);
+    rc = td_sql_step(q, err);
+    if (rc <= 0)
+        return rc;
+    *place = strdup(td_sql_text(q, 0));
+    *base = strdup(td_sql_text(q, 1));
+    return *place && *base ? 0 : td_fail(err, ENOMEM, "reading the history");
+}
+
 int td_ledger_paths_of(struct td_ledger *ledger, int64_t pair, const uint8_t hash[TD_HASH_LEN],
                        int (*each)(void *ctx, const char *path, uint64_t size), void *ctx, struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;

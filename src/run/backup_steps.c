@@ -5,6 +5,7 @@
 #include "twindock/base/io.h"
 #include "twindock/base/sys.h"
 #include "twindock/dock/card.h"
+#include "twindock/ledger/history.h"
 #include "twindock/platform/mount.h"
 #include "twindock/run/backup.h"
 #include "twindock/run/notify.h"
@@ -148,6 +149,8 @@ int td_backup_manifests(struct td_backup *backup, struct td_error *err) {
 static int write_restore(struct td_backup *backup, enum td_side side, struct td_error *err) {
     const struct td_mounted *mounted = &backup->docking.mounted[side];
     TD_AUTOBUF struct td_buf text = {0}, have = {0};
+    TD_AUTOFREE char *delta = NULL, *base = NULL;
+    (void)td_ledger_example(backup->ledger, backup->pair->id, side, &delta, &base, NULL); /* no more than an example */
     struct td_restore_facts facts = {
         .collection = backup->collection->name,
         .target = backup->collection->target,
@@ -156,6 +159,8 @@ static int write_restore(struct td_backup *backup, enum td_side side, struct td_
         .host = backup->run.host,
         .member = side == TD_A ? 'A' : 'B',
         .last_run = backup->run.started,
+        .delta = delta,
+        .delta_base = base,
     };
     int dir = strcmp(backup->collection->target, ".") == 0 ? mounted->store : mounted->root;
     td_restore_text(&facts, &text);

@@ -89,6 +89,10 @@ int td_ledger_find(struct td_ledger *ledger, int64_t pair, enum td_side member, 
 int td_ledger_find_xattrs(struct td_ledger *ledger, int64_t pair, enum td_side member, const uint8_t xattrs[TD_HASH_LEN],
                           int (*each)(void *ctx, const struct td_source *source), void *ctx, struct td_error *err);
 
+/* A delta on a member, for an example: its place, and the path of the content it stands on, malloc'ed; both NULL where
+ * there is none. */
+int td_ledger_example(struct td_ledger *ledger, int64_t pair, enum td_side member, char **place, char **base,
+                      struct td_error *err);
 /* Every path that has or had a content; 1 from `each` ends it, and is returned. */
 int td_ledger_paths_of(struct td_ledger *ledger, int64_t pair, const uint8_t hash[TD_HASH_LEN],
                        int (*each)(void *ctx, const char *path, uint64_t size), void *ctx, struct td_error *err);

@@ -93,6 +93,8 @@ int td_engine_show_plan(struct td_engine *engine, struct td_buf *out, struct td_
 int td_engine_apply(struct td_engine *engine, struct td_error *err);
 /* Read what is not yet proven in this cycle, on the given sides. */
 int td_engine_prove(struct td_engine *engine, unsigned sides, struct td_error *err);
+/* The same for what lies in the members' history; what is damaged is made good (`repair`) or told. */
+int td_engine_prove_history(struct td_engine *engine, bool repair, struct td_error *err);
 /* Judge what did not agree, and repair. `repair` false: only report (verify). */
 int td_engine_settle(struct td_engine *engine, bool repair, struct td_error *err);
 /* Last pass over directories: owners, modes, times. */
