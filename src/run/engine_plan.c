@@ -96,7 +96,8 @@ static bool not_in_ledger(const struct td_row *row) {
     if (source == NULL || source->error != 0 || is_file(source))
         return false;
     return row->ledger == NULL || row->ledger->has_hash || row->ledger->held ||
-           !td_entry_same_content(&row->ledger->entry, source);
+           !td_entry_same_content(&row->ledger->entry, source) ||
+           (!S_ISDIR(source->mode) && !td_entry_same_attributes(&row->ledger->entry, source));
 }
 
 static int enter(struct td_engine *engine, const struct td_row *row, struct td_error *err) {
