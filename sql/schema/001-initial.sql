@@ -87,6 +87,7 @@ CREATE TABLE run (
     state_a        TEXT    NOT NULL DEFAULT '',
     state_b        TEXT    NOT NULL DEFAULT '',
     after_interrupted INTEGER NOT NULL DEFAULT 0, -- the run before this one was cut off
+    accepted       TEXT,                         -- who let it go on although the brake was on, and what the brake said
     -- While it runs: which process it is, to tell a living run from a dead one, and how far it has come.
     pid            INTEGER NOT NULL,
     pid_start      INTEGER NOT NULL,             -- field 22 of /proc/PID/stat
@@ -245,8 +246,8 @@ CREATE VIEW runs AS
 SELECT id, collection, command,
        datetime(started, 'unixepoch', 'localtime') AS started,
        datetime(ended, 'unixepoch', 'localtime') AS ended,
-       verdict, result, exit, reason, files, bytes, copied, renamed, deleted, proven, unproven, held, repaired,
-       unreadable, state_a, state_b, uuid
+       verdict, result, exit, reason, accepted, files, bytes, copied, renamed, deleted, proven, unproven, held,
+       repaired, unreadable, state_a, state_b, uuid
   FROM run;
 
 CREATE VIEW incidents AS

@@ -241,6 +241,13 @@ static int finish_member(struct td_backup *backup, enum td_side side, struct td_
                                &last, &before, err);
     if (rc == 0)
         rc = td_history_expire(store, last, before, backup->history, &expired, err);
+    struct td_counts *tally = &backup->engine.tally[side], *counts = &backup->engine.counts;
+    tally->given_up += expired.files;
+    tally->given_up_bytes += expired.bytes;
+    if (tally->given_up > counts->given_up) {
+        counts->given_up = tally->given_up;
+        counts->given_up_bytes = tally->given_up_bytes;
+    }
     return rc;
 }
 

@@ -53,6 +53,10 @@ void td_engine_targets_stop(struct td_engine *engine, bool cancel) {
         if (!cancel)
             td_target_flush(engine->target[side]);
         notice_losses(engine);
+        uint64_t files = 0, bytes = 0;
+        td_target_given_up(engine->target[side], &files, &bytes);
+        engine->tally[side].given_up += files;
+        engine->tally[side].given_up_bytes += bytes;
         td_target_stop(engine->target[side], cancel);
         engine->target[side] = NULL;
     }
@@ -276,6 +280,8 @@ static void add_up(struct td_engine *engine) {
     TD_MORE(renamed);
     TD_MORE(deleted);
     TD_MORE(updated);
+    TD_MORE(given_up);
+    TD_MORE(given_up_bytes);
 #undef TD_MORE
 }
 

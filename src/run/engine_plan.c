@@ -191,6 +191,8 @@ int td_engine_plan(struct td_engine *engine, struct td_error *err) {
         rc = td_work_find_astray(engine->ledger, engine->pair, td_engine_members(engine), err);
     if (rc == 0)
         rc = td_work_find_moves(engine->ledger, engine->pair, confirm_move, &planning, err);
+    if (rc == 0 && engine->brake.deleted_files > 0)
+        rc = td_engine_count_scrambled(engine, err);
     engine->planned = true;
     free(planning.hashed_path);
     free(planning.buffer);

@@ -4,6 +4,7 @@
 #include "twindock/base/clock.h"
 #include "twindock/base/escape.h"
 #include "twindock/config/config.h"
+#include "twindock/ledger/history.h"
 #include "twindock/ledger/ledger.h"
 #include "twindock/run/commands.h"
 #include "twindock/run/notify.h"
@@ -16,6 +17,7 @@
 #define DAY 86400
 
 struct rows {
+    struct td_ledger *ledger;
     const struct td_app *app;
     struct td_info_row *list;
     size_t count;
@@ -67,12 +69,14 @@ static int add_row(void *ctx, const struct td_info_fact *fact) {
     memcpy(row->members, fact->pair.members, sizeof row->members);
     describe_state(rows, fact, &state);
     row->overdue = state.overdue;
+    if (td_ledger_last_drill(rows->ledger, fact->pair.id, &row->last_drill, NULL) != 0)
+        row->last_drill = 0;
     td_info_flag(row, &state);
     return 0;
 }
 
 static int gather(const struct td_app *app, struct td_ledger *ledger, struct rows *rows, struct td_error *err) {
-    *rows = (struct rows){.app = app, .now = td_wall_seconds()};
+    *rows = (struct rows){.app = app, .ledger = ledger, .now = td_wall_seconds()};
     return td_ledger_info(ledger, add_row, rows, err);
 }
 

@@ -121,31 +121,41 @@ static int make_directory(struct td_restoring *restoring, const struct td_entry 
     return put_off(restoring, entry);
 }
 
-static int make_special(struct td_restoring *restoring, const struct td_entry *entry, int dir, const char *name) {
-    int rc = S_ISLNK(entry->mode) ? symlinkat(entry->target != NULL ? entry->target : "", dir, name)
-                                  : mknodat(dir, name, (entry->mode & S_IFMT) | 0600, (dev_t)entry->rdev);
-    if (rc != 0)
-        return -errno;
-    restoring->others++;
-    return give_attributes(restoring, entry, entry->path, dir, name);
-}
-
-static int link_file(struct td_restoring *restoring, const char *first, int dir, const char *name) {
+static int link_to(struct td_restoring *restoring, const char *first, int dir, const char *name) {
     const char *from;
     TD_AUTOCLOSE int parent = td_open_parent(restoring->dir, first, &from);
     if (parent < 0)
         return parent;
     if (linkat(parent, from, dir, name, 0) != 0)
         return -errno;
-    restoring->files++;
     restoring->links++;
     return 0;
 }
 
+static int make_special(struct td_restoring *restoring, const struct td_state *state, int dir, const char *name) {
+    const struct td_entry *entry = &state->entry;
+    const char *first = entry->nlink > 1 ? first_of(restoring, state) : NULL;
+    if (first != NULL)
+        return link_to(restoring, first, dir, name);
+    int rc = S_ISLNK(entry->mode) ? symlinkat(entry->target != NULL ? entry->target : "", dir, name)
+                                  : mknodat(dir, name, (entry->mode & S_IFMT) | 0600, (dev_t)entry->rdev);
+    if (rc != 0) {
+        rc = -errno;
+        if (entry->nlink > 1)
+            forget_link(restoring, state);
+        return rc;
+    }
+    restoring->others++;
+    return give_attributes(restoring, entry, entry->path, dir, name);
+}
+
 static int make_file(struct td_restoring *restoring, const struct td_state *state, int dir, const char *name) {
     const char *first = state->entry.nlink > 1 ? first_of(restoring, state) : NULL;
-    if (first != NULL)
-        return link_file(restoring, first, dir, name);
+    if (first != NULL) {
+        int linked = link_to(restoring, first, dir, name);
+        restoring->files += linked == 0;
+        return linked;
+    }
     TD_AUTOCLOSE int fd = openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     int rc = fd < 0 ? -errno : td_restore_content(restoring, state->entry.path, state->hash, fd);
     if (rc == 0)
@@ -186,7 +196,7 @@ int td_restore_state(struct td_restoring *restoring, const struct td_state *stat
     int rc = dir < 0 ? dir
              : S_ISDIR(entry->mode) ? make_directory(restoring, entry, dir, name)
              : S_ISREG(entry->mode) ? make_file(restoring, state, dir, name)
-                                    : make_special(restoring, entry, dir, name);
+                                    : make_special(restoring, state, dir, name);
     if (rc == 0)
         return 0;
     if (rc == -ENOSPC || rc == -EDQUOT || rc == -ENOMEM || rc == -ECANCELED || rc == -EROFS)

@@ -140,6 +140,7 @@ struct td_target {
     int keep[2];       /* history/<run> and quarantine/<run>; -1 until needed */
     uint64_t number;   /* the last one used in staging */
     bool nothing_left; /* no older history is left to be given up */
+    struct td_expired given_up; /* of older history, to make room */
     bool spare_known;
     uint64_t spare; /* bytes that older history can still give; once known */
     bool filling;   /* there is no room: finish what is staged, then the state is full */

@@ -39,23 +39,24 @@ restored() { # restored IMAGES... : as of $WHEN, compared with what was kept asi
 claim_slots
 configure '' 'max_delete = 100%
 max_change = 100%'
-small_tree
-"$HERE/hostile-tree" "$SRC/hostile"
-rm -rf "$SRC"/hostile/00deep*
+mkdir "$SRC/tree"
+SRC=$SRC/tree small_tree
+"$HERE/hostile-tree" "$SRC/tree/hostile"
+rm -rf "$SRC"/tree/hostile/00deep*
 mkdir "$SRC/large"
 noise $((LARGE << 20)) >"$SRC/large/disk.img"
 truncate -s 3M "$SRC/large/sparse"; noise 9000 | at "$SRC/large/sparse" 1000000
 new_pair "$DISK"
 for round in $(seq "$ROUNDS"); do
     if [[ $round -gt 1 ]]; then
-        "$HERE/mutate-tree" "$SRC" $((SEED + round)) 12 >"$T/mutations" || flunk "round $round: changing the source"
+        "$HERE/mutate-tree" "$SRC/tree" $((SEED + round)) 12 >"$T/mutations" || flunk "round $round: changing the source"
         change_large "$round"
-        setfattr -n user.label -v "$((round / 2))" "$SRC/docs"
+        setfattr -n user.label -v "$((round / 2))" "$SRC/large"
     fi
     next_second
     td_is 0 "round $round: run" run
     ledger "SELECT datetime(max(started), 'unixepoch') FROM run" >"$KEPT/$round.when"
-    cp -a --sparse=always "$SRC" "$KEPT/$round"
+    cp -a "$SRC" "$KEPT/$round"
     [[ $FAILED = 0 ]] || break
 done
 check "there are differences in the history" test "$(ledger "SELECT count(*) FROM kept WHERE kind = 'delta'")" -ge 2
@@ -69,20 +70,38 @@ PICK=$ROUNDS
 WHEN=$(date +%Y-%m-%d)
 check "today is what was backed up last" restored "$A" "$B"
 
+# --- without the program -----------------------------------------------------------------------------------------------
+
+undock
+mkdir "$T/plain"
+check "all versions on B come back with rdiff and coreutils alone" mounted "$B" "$HERE/bring-back" "$MNT" "$T/plain"
+check "there were some" test "$(find "$T/plain" -type f | wc -l)" -ge 10
+check "the history's checksums hold on A" mounted "$A" sh -c 'cd "$MNT/.twindock/history" && sha256sum --strict --quiet -c SHA256SUMS'
+# The example in RESTORE.txt, typed as it stands.
+example() { # with the disk at /mnt
+    local out=$T/example
+    rm -rf /tmp/old
+    sed -n '/^4\. /,/^What else/p' "$MNT/RESTORE.txt" | grep -E '^    (cd|rdiff|sha256sum /tmp|cp --attr)' | grep -v '&&' | sed "s|/mnt/|$MNT/|g; s|/tmp/old|$out|g" >"$T/example.sh"
+    [[ $(wc -l <"$T/example.sh") = 4 ]] || return 1
+    sh -e "$T/example.sh" >"$T/example.said" || return 1
+    ls "$MNT"/.twindock/history/*/.deltas/"$(cut -c1-64 "$T/example.said")"-*
+}
+check "the example in RESTORE.txt does what it says" mounted "$A" example
+
 # --- paths, refusals ----------------------------------------------------------------------------------------------------
 
 WHEN=$(<"$KEPT/1.when")
 rm -rf "$T/back"
-td_is 0 "single paths, in every way of writing them" restore M docs/t1.txt M/docs/t2.txt "$SRC/big.bin" photos/2014/ --as-of "$WHEN" --to "$T/back" --json
-equal "what was asked for is there" "big.bin docs/t1.txt docs/t2.txt photos/2014/p1.raw photos/2014/p2.raw photos/2014/p3.raw photos/2014/p4.raw photos/2014/p5.raw photos/2014/p6.raw photos/2014/p7.raw photos/2014/p8.raw" "$(cd "$T/back" && find . -type f -printf '%P\n' | sort | tr '\n' ' ' | sed 's/ $//')"
-check "with the right content" cmp "$T/back/big.bin" "$KEPT/1/big.bin"
-echo mine >"$T/back/docs/t1.txt"
-td_is 3 "a file that is there is left alone" restore M docs/t1.txt docs/t3.txt --as-of "$WHEN" --to "$T/back"
-equal "it is" mine "$(<"$T/back/docs/t1.txt")"
-check "the other one came" test -f "$T/back/docs/t3.txt"
-matches "and it is said" 'INCOMPLETE.*docs/t1.txt: something of that name is there' "$(tr '\n' ' ' <"$OUT")"
+td_is 0 "single paths, in every way of writing them" restore M tree/docs/t1.txt M/tree/docs/t2.txt "$SRC/tree/big.bin" tree/photos/2014/ --as-of "$WHEN" --to "$T/back" --json
+equal "what was asked for is there" "big.bin docs/t1.txt docs/t2.txt $(printf "photos/2014/p%d.raw " 1 2 3 4 5 6 7 8 | sed "s/ $//")" "$(cd "$T/back/tree" && find . -type f -printf '%P\n' | sort | tr '\n' ' ' | sed 's/ $//')"
+check "with the right content" cmp "$T/back/tree/big.bin" "$KEPT/1/tree/big.bin"
+echo mine >"$T/back/tree/docs/t1.txt"
+td_is 3 "a file that is there is left alone" restore M tree/docs/t1.txt tree/docs/t3.txt --as-of "$WHEN" --to "$T/back"
+equal "it is" mine "$(<"$T/back/tree/docs/t1.txt")"
+check "the other one came" test -f "$T/back/tree/docs/t3.txt"
+matches "and it is said" 'INCOMPLETE.*tree/docs/t1.txt: something of that name is there' "$(tr '\n' ' ' <"$OUT")"
 td_is 3 "a path that never was" restore M no/such --to "$T/back"
-td_is 2 "not into the source" restore M --all --to "$SRC/docs"
+td_is 2 "not into the source" restore M --all --to "$SRC/tree/docs"
 equal "nor made there" '' "$(find "$SRC" -newer "$KEPT/1.when" -name back)"
 td_is 2 "not before the first backup" restore M --all --as-of '2001-01-01 00:00' --to "$T/back2"
 td_is 64 "no time" restore M --all --as-of yesterday --to "$T/back2"

@@ -20,6 +20,7 @@ struct td_info_row {
     char flag;           /* ' ', '!', '*', '?' */
     char *reason;        /* one sentence, already escaped for people; NULL without a flag */
     bool overdue;
+    int64_t last_drill; /* the last restore drill that found nothing wrong; 0: never */
     struct td_member members[2];
 };
 

@@ -105,6 +105,8 @@ void td_engine_targets_start(struct td_engine *engine);
 void td_engine_targets_stop(struct td_engine *engine, bool cancel);
 /* Before deletions: false when the source got names since the walk that may be those that seem gone; one is named. */
 int td_engine_source_quiet(struct td_engine *engine, bool *quiet, struct td_buf *newcomer, struct td_error *err);
+/* Of the planned copies: those that look like something encrypted the tree. */
+int td_engine_count_scrambled(struct td_engine *engine, struct td_error *err);
 int td_engine_run_ops(struct td_engine *engine, struct td_error *err);
 int td_engine_op_done(struct td_engine *engine, const struct td_message *message, struct td_error *err);
 int td_engine_drain(struct td_engine *engine, int wait_ms, struct td_error *err);

@@ -96,6 +96,8 @@ enum td_target_state td_target_state(struct td_target *target);
 /* Why it is not TD_TARGET_OK; "" otherwise. Valid until stop. */
 const char *td_target_reason(struct td_target *target);
 uint64_t td_target_bytes(struct td_target *target); /* written so far, for progress */
+/* What older history was given up to make room; to be asked after a flush. */
+void td_target_given_up(struct td_target *target, uint64_t *files, uint64_t *bytes);
 /* Ends the thread (cancel: drops what is queued, removes its temporary files) and frees it. */
 void td_target_stop(struct td_target *target, bool cancel);
 
