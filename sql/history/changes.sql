@@ -2,10 +2,10 @@
 -- each content: where members have it.
 WITH state AS (
     SELECT path, dev, ino, mode, uid, gid, nlink, size, blocks, mtime, mtime_ns, 0, 0, rdev, target, xattrs, sha256,
-           since, 0 AS until, a_proven, b_proven
+           since, 0 AS until, had & 2, had & 4
       FROM file
      WHERE pair = ?1 AND (path = ?2 OR (path > ?3 AND (?4 IS NULL OR path < ?4)))
-       AND (sha256 IS NULL OR a_proven <> 0 OR b_proven <> 0)
+       AND (sha256 IS NULL OR had <> 0)
      UNION ALL
     SELECT path, dev, ino, mode, uid, gid, nlink, size, blocks, mtime, mtime_ns, 0, 0, rdev, target, xattrs, sha256,
            since, until, 0, 0

@@ -39,6 +39,7 @@ static int bind_and_run(struct td_ledger *ledger, const char *statement, int64_t
         td_sql_bind_int(q, param++, file->cycle[side]);
         td_sql_bind_int(q, param++, file->proven_at[side]);
     }
+    td_sql_bind_int(q, param, file->had);
     return td_sql_run(q, NULL, err);
 }
 

@@ -129,7 +129,7 @@ static void say_delta(const struct td_restore_facts *facts, struct td_buf *out) 
     if (name != NULL && strlen(name) > 12) {
         td_buf_clear(&base);
         collection_dir(facts, &base);
-        shell_word(&base, facts->delta_base);
+        td_text_shell(&base, facts->delta_base);
     }
     if (name == NULL || base.len > 40 || name - facts->delta > 40) {
         td_buf_clear(&base);

@@ -1,7 +1,6 @@
 /* Carrying out operations on the members, and entering into the ledger what has become durable. */
 #include "twindock/base/buf.h"
 #include "twindock/base/clock.h"
-#include "twindock/ledger/history.h"
 #include "twindock/run/engine.h"
 
 #include <errno.h>
@@ -184,28 +183,6 @@ static int enter_moved(struct td_engine *engine, const char *path, const char *f
     return td_ledger_put_file(engine->ledger, engine->pair, &file, err);
 }
 
-/* The content that a member has under a path, where it is as the ledger last proved it. */
-static int say_old(struct td_engine *engine, const struct td_work_op *work, struct td_op *op, struct td_error *err) {
-    struct td_file file;
-    struct td_entry have;
-    if (engine->history == NULL || work->action == TD_ACT_MKDIR || work->action == TD_ACT_ATTRIBUTES)
-        return 0;
-    int rc = td_ledger_file(engine->ledger, engine->pair, work->path, &file, err);
-    if (rc != 0 || !file.has_hash)
-        return rc == -ENOENT ? 0 : rc;
-    for (int side = TD_A; side <= TD_B; side++) {
-        if ((work->members & TD_SIDE_BIT(side)) == 0 || file.proven_at[side] == 0)
-            continue;
-        rc = td_work_entry(engine->ledger, (enum td_side)side, work->path, &have, err);
-        if (rc != 0 && rc != -ENOENT)
-            return rc;
-        op->old[side].known = rc == 0 && S_ISREG(have.mode) && have.size == file.entry.size &&
-                              td_same_time(&have.mtime, &file.entry.mtime) && !engine->repairing;
-        memcpy(op->old[side].hash, file.hash, TD_HASH_LEN);
-    }
-    return 0;
-}
-
 static int submit(struct td_engine *engine, const struct td_work_op *work, struct td_error *err) {
     struct td_entry entry;
     struct td_op op = {
@@ -228,7 +205,7 @@ static int submit(struct td_engine *engine, const struct td_work_op *work, struc
         if (replaced != 0)
             return replaced;
     }
-    int rc = say_old(engine, work, &op, err);
+    int rc = td_engine_say_old(engine, work, &op, err);
     if (rc != 0)
         return rc;
     if (work->action != TD_ACT_DELETE) {
@@ -328,7 +305,7 @@ static int delete_on_full(struct td_engine *engine, enum td_side side, struct td
                            .action = TD_ACT_DELETE,
                            .path = work.path,
                            .keep = work.keep};
-        rc = say_old(engine, &work, &op, err);
+        rc = td_engine_say_old(engine, &work, &op, err);
         if (rc == 0 && (work.members & TD_SIDE_BIT(side)) != 0)
             td_target_submit(engine->target[side], &op);
         if (rc == 0)
@@ -475,22 +452,12 @@ static int enter_attributes(struct td_engine *engine, const char *path, struct t
     return S_ISREG(entry.mode) || S_ISDIR(entry.mode) ? 0 : enter_plain(engine, path, err);
 }
 
-static int enter_items(struct td_engine *engine, const struct td_op_done *done, struct td_error *err) {
-    int rc = 0;
-    for (const struct td_kept_item *item = done->items; item != NULL && rc == 0; item = item->next) {
-        struct td_version version = item->version;
-        version.run = engine->run;
-        rc = td_ledger_keep(engine->ledger, engine->pair, done->side, &version, err);
-    }
-    return rc;
-}
-
 int td_engine_op_done(struct td_engine *engine, const struct td_message *message, struct td_error *err) {
     const struct td_op_done *done = &message->op;
     enum td_why why = (enum td_why)(done->id & ((1 << WHY_BITS) - 1));
     int rc = td_engine_write(engine, err);
     if (rc == 0)
-        rc = enter_items(engine, done, err);
+        rc = td_engine_enter_items(engine, done, err);
     if (rc == 0 && why == TD_WHY_REPAIR)
         rc = td_engine_repaired(engine, done->path, done->side, done->error, err);
     if (rc != 0)

@@ -170,6 +170,7 @@ static int enter_finding(struct td_engine *engine, const char *path, const struc
             return rc == -ENOENT ? 0 : rc;
         file->has_hash = true;
         file->held = file->accepted = false;
+        file->had = 0;
         memcpy(file->hash, said->side[TD_SOURCE].hash, TD_HASH_LEN);
     }
     for (int side = 0; side < TD_SIDES; side++) {

@@ -108,6 +108,8 @@ int td_engine_source_quiet(struct td_engine *engine, bool *quiet, struct td_buf 
 /* Of the planned copies: those that look like something encrypted the tree. */
 int td_engine_count_scrambled(struct td_engine *engine, struct td_error *err);
 int td_engine_run_ops(struct td_engine *engine, struct td_error *err);
+int td_engine_say_old(struct td_engine *engine, const struct td_work_op *work, struct td_op *op, struct td_error *err);
+int td_engine_enter_items(struct td_engine *engine, const struct td_op_done *done, struct td_error *err);
 int td_engine_op_done(struct td_engine *engine, const struct td_message *message, struct td_error *err);
 int td_engine_drain(struct td_engine *engine, int wait_ms, struct td_error *err);
 int td_engine_write(struct td_engine *engine, struct td_error *err);            /* a transaction is open after it */
