@@ -61,8 +61,8 @@ static const struct row rows[] = {
     /* empty files only: bytes say nothing */
     {{100, 0, 10, 0, 40, 0, 0, 0}, DELETE, CHANGE, NULL},
     /* numbers that do not fit when multiplied */
-    {{1000, UINT64_MAX, 1, UINT64_MAX / 10 - 1, 0, 0, 0}, DELETE, CHANGE, NULL},
-    {{1000, UINT64_MAX, 1, UINT64_MAX / 10 + 2, 0, 0, 0}, DELETE, CHANGE, "delete"},
+    {{1000, UINT64_MAX, 1, UINT64_MAX / 10 - 1, 0, 0, 0, 0}, DELETE, CHANGE, NULL},
+    {{1000, UINT64_MAX, 1, UINT64_MAX / 10 + 2, 0, 0, 0, 0}, DELETE, CHANGE, "delete"},
 };
 
 static void every_row(void **state) {
