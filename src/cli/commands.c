@@ -3,8 +3,6 @@
 #include "twindock/config/config.h"
 #include "twindock/model/verdict.h"
 
-#include "twindock/model/verdict.h"
-
 #include <errno.h>
 #include <poll.h>
 #include <stdint.h>

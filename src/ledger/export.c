@@ -35,11 +35,10 @@ static int attach(struct td_ledger *ledger, const char *file, struct td_error *e
 }
 
 static int copy_rows(struct td_ledger *ledger, int64_t pair, struct td_error *err) {
-    static const char *const statements[] = {"queries/copy_pair.sql", "queries/copy_members.sql",
-                                             "queries/copy_runs.sql", "queries/copy_incidents.sql",
-                                             "queries/copy_files.sql", "queries/copy_versions.sql",
-                                             "queries/copy_kept.sql",  "queries/copy_settled.sql",
-                                             "queries/copy_drills.sql"};
+    static const char *const statements[] = {
+        "queries/copy_pair.sql",      "queries/copy_members.sql", "queries/copy_runs.sql",
+        "queries/copy_incidents.sql", "queries/copy_files.sql",   "queries/copy_versions.sql",
+        "queries/copy_kept.sql",      "queries/copy_settled.sql", "queries/copy_drills.sql"};
     int rc = 0;
 
     for (size_t i = 0; rc == 0 && i < sizeof(statements) / sizeof(statements[0]); i++) {

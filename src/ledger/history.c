@@ -204,6 +204,11 @@ int td_ledger_settle(struct td_ledger *ledger, int64_t pair, enum td_side member
     return on_name(ledger, "history/settle.sql", pair, member, name, run, err);
 }
 
+int td_ledger_disturb(struct td_ledger *ledger, int64_t pair, enum td_side member, const char *name,
+                      struct td_error *err) {
+    return on_name(ledger, "history/unsettle.sql", pair, member, name, -1, err);
+}
+
 struct settled_name {
     struct settled_name *next;
     int64_t run;

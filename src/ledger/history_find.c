@@ -1,9 +1,8 @@
 /* Going back: trees as they were, what changed, and where a content is. */
-#include "twindock/ledger/history.h"
-
 #include "private.h"
 
 #include "twindock/base/cleanup.h"
+#include "twindock/ledger/history.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -182,8 +181,9 @@ int td_ledger_find(struct td_ledger *ledger, int64_t pair, enum td_side member, 
     return rc != 0 ? rc : each_source(ledger, "history/kept_of.sql", pair, member, hash, false, each, ctx, err);
 }
 
-int td_ledger_find_xattrs(struct td_ledger *ledger, int64_t pair, enum td_side member, const uint8_t xattrs[TD_HASH_LEN],
-                          int (*each)(void *ctx, const struct td_source *source), void *ctx, struct td_error *err) {
+int td_ledger_find_xattrs(struct td_ledger *ledger, int64_t pair, enum td_side member,
+                          const uint8_t xattrs[TD_HASH_LEN], int (*each)(void *ctx, const struct td_source *source),
+                          void *ctx, struct td_error *err) {
     int rc = look_live(ledger, pair, err);
 
     if (rc == 0)

@@ -35,7 +35,7 @@ struct flow {
     bool ended;
     const char *input; /* not yet taken by the job */
     size_t left;
-    char *piece, *made; /* PIECE each */
+    char *piece, *made;                                           /* PIECE each */
     int (*take)(struct flow *flow, const char *data, size_t len); /* 1: enough, or a negative errno */
     const struct td_delta_watch *watch;
     struct td_digest *read, *written; /* over the input and the output; may be NULL */

@@ -251,11 +251,12 @@ static void advise_held(const struct td_report *report, const struct tally *held
     if (held->count == 1 && held->path != NULL)
         td_text_shell(&path, held->path);
     bool one = path.len > 0 && path.len <= SHORT_PATH && path.data[0] != '$' && path.data[0] != '-';
-    td_buf_printf(out,
-                  " `twindock heal %s %s` puts %s back; if what the source holds is right, say `twindock accept %s %s`. "
-                  "Then run again.",
-                  collection, one ? path.data : ".", number(held, "the good copy", "all good copies"), collection,
-                  one ? path.data : "PATH");
+    td_buf_printf(
+        out,
+        " `twindock heal %s %s` puts %s back; if what the source holds is right, say `twindock accept %s %s`. "
+        "Then run again.",
+        collection, one ? path.data : ".", number(held, "the good copy", "all good copies"), collection,
+        one ? path.data : "PATH");
 }
 
 static void advise_files(const struct td_report *report, const struct tally tally[SORTS], struct td_buf *out) {

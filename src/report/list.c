@@ -45,8 +45,8 @@ static const struct phrase phrases[] = {
      " and had never been proven there"},
     {TD_INCIDENT_NOTED, TD_CAUSE_UNPROVABLE, ANYWHERE, "differed and was in no ledger; the source's was taken", false,
      ""},
-    {TD_INCIDENT_NOTED, TD_CAUSE_ACCEPTED, ANYWHERE, "is right as it is in the source; it waits for the next run", false,
-     ""},
+    {TD_INCIDENT_NOTED, TD_CAUSE_ACCEPTED, ANYWHERE, "is right as it is in the source; it waits for the next run",
+     false, ""},
     {TD_INCIDENT_NOTED, TD_CAUSE_ALTERED, ANYWHERE, "had been altered ", true, ""},
     {TD_INCIDENT_NOTED, TD_CAUSE_NONE, ANYWHERE, "is worth a look", false, ""},
 };

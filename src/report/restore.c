@@ -150,23 +150,26 @@ static void say_delta(const struct td_restore_facts *facts, struct td_buf *out) 
 
 static void say_history(const struct td_restore_facts *facts, struct td_buf *out) {
     heading(out, "4. Older versions and deleted files");
-    paragraph(out, "What a backup replaced or deleted is kept for a while. RUN is the run that put it away: its number and "
-                   "the time, in UTC, at which it began. PATH is the file's path in the collection.");
+    paragraph(out,
+              "What a backup replaced or deleted is kept for a while. RUN is the run that put it away: its number and "
+              "the time, in UTC, at which it began. PATH is the file's path in the collection.");
     command(out, "/mnt/.twindock/history/RUN/PATH");
     command(out, "/mnt/.twindock/history/RUN.index");
     paragraph(out, "RUN.index is a text that lists what lies in RUN, a line for each version, its fields separated by "
                    "tabs; the first line names them. (A line that begins with a backslash has \\n, \\r, \\t and \\\\ "
                    "for newline, carriage return, tab and backslash in names.) To find every version of a file:");
     command(out, "grep -F NAME /mnt/.twindock/history/*.index");
-    paragraph(out, "A version of kind \"whole\" lies there as it was, with its times and owners: copy it with `cp -a`. Of "
-                   "kind \"delta\", only the difference lies there. rdiff (of the package rdiff) makes the file from it "
-                   "and from the file that has the SHA-256 in the field \"base\". That is mostly the next newer version: "
-                   "look for it in .twindock/SHA256SUMS, then in the second field of all RUN.index; if it is a delta "
-                   "itself, make that first. For example:");
+    paragraph(out,
+              "A version of kind \"whole\" lies there as it was, with its times and owners: copy it with `cp -a`. Of "
+              "kind \"delta\", only the difference lies there. rdiff (of the package rdiff) makes the file from it "
+              "and from the file that has the SHA-256 in the field \"base\". That is mostly the next newer version: "
+              "look for it in .twindock/SHA256SUMS, then in the second field of all RUN.index; if it is a delta "
+              "itself, make that first. For example:");
     say_delta(facts, out);
-    paragraph(out, "sha256sum must print the second field of the version's line, with which the delta's name begins. The "
-                   "last command gives the file its old owner, mode, times and attributes. To check all that lies in "
-                   "the history:");
+    paragraph(out,
+              "sha256sum must print the second field of the version's line, with which the delta's name begins. The "
+              "last command gives the file its old owner, mode, times and attributes. To check all that lies in "
+              "the history:");
     command(out, "cd /mnt/.twindock/history && sha256sum -c --quiet SHA256SUMS");
 }
 

@@ -193,8 +193,11 @@ static int record_acceptance(struct td_backup *backup, struct td_error *err) {
         return 0;
     const char *sudo = getenv("SUDO_USER");
     struct passwd *user = getpwuid(getuid());
-    td_buf_printf(&text, "%s (uid %ju): %s", sudo != NULL ? sudo : user != NULL ? user->pw_name : "?", (uintmax_t)getuid(),
-                  td_buf_text(&why));
+    td_buf_printf(&text, "%s (uid %ju): %s",
+                  sudo != NULL   ? sudo
+                  : user != NULL ? user->pw_name
+                                 : "?",
+                  (uintmax_t)getuid(), td_buf_text(&why));
     return td_ledger_run_accepted(backup->ledger, backup->run.id, text.data, err);
 }
 

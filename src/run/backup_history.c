@@ -81,8 +81,8 @@ static int describe(const struct td_history_found *found, struct td_version *ver
 
 static int enter(struct settling *settling, struct td_version *version) {
     version->run = settling->run;
-    return ledger_failed(settling, td_ledger_keep(settling->backup->ledger, pair_of(settling), settling->side, version,
-                                                  settling->err));
+    return ledger_failed(
+        settling, td_ledger_keep(settling->backup->ledger, pair_of(settling), settling->side, version, settling->err));
 }
 
 static int settle_delta(struct settling *settling, const struct td_history_found *found, const struct td_place *place) {
@@ -154,7 +154,8 @@ static int settle_one(void *ctx, const struct td_history_found *found) {
     struct settling *settling = ctx;
     struct td_place place;
     int rc = ledger_failed(settling, 0);
-    int known = td_ledger_has_kept(settling->backup->ledger, pair_of(settling), settling->side, found->place, settling->err);
+    int known =
+        td_ledger_has_kept(settling->backup->ledger, pair_of(settling), settling->side, found->place, settling->err);
     if (known != -ENOENT)
         return ledger_failed(settling, known);
     td_history_place(found->place, &place);
@@ -259,8 +260,8 @@ static int settle_dir(void *ctx, const char *name, int64_t run) {
     if (rc == 0)
         rc = write_index(settling);
     if (rc == 0 && run != 0)
-        rc = ledger_failed(settling, td_ledger_settle(ledger, pair_of(settling), settling->side, name, run,
-                                                      settling->err));
+        rc = ledger_failed(settling,
+                           td_ledger_settle(ledger, pair_of(settling), settling->side, name, run, settling->err));
     return rc;
 }
 

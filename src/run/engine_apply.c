@@ -484,7 +484,9 @@ int td_engine_op_done(struct td_engine *engine, const struct td_message *message
         return enter_from(engine, done, done->from, done->action == TD_ACT_MOVE, err);
     case TD_ACT_ATTRIBUTES:
         tally->updated++;
-        return enter_attributes(engine, done->path, err); /* of files the ledger takes new times and modes when the source's content has been read */
+        return enter_attributes(
+            engine, done->path,
+            err); /* of files the ledger takes new times and modes when the source's content has been read */
     case TD_ACT_DELETE:
         return deleted(engine, done, tally, err);
     default:

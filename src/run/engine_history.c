@@ -121,8 +121,8 @@ static int no_hurry(void *ctx) {
 }
 
 /* The other member's file of the same place, where it has the same bytes. */
-static int copy_twin(const struct kept_reader *reader, const struct kept_reader *other, const struct td_version *version,
-                     int fd) {
+static int copy_twin(const struct kept_reader *reader, const struct kept_reader *other,
+                     const struct td_version *version, int fd) {
     struct td_hash_result result;
     if (other->history < 0 || !other->engine->side[other->side].alive)
         return -ENOENT;
@@ -198,7 +198,11 @@ static int put_in_place(struct kept_reader *reader, struct td_version *version, 
     TD_AUTOCLOSE int again = rc == 0 ? td_open_parent(reader->history, place.data, &name) : rc;
     if (again < 0 || td_sys.renameat2(store, STAGED, again, name, 0) != 0)
         return again < 0 ? again : -errno;
-    rc = td_ledger_drop_kept(engine->ledger, engine->pair, reader->side, version->place, err);
+    place.data[strcspn(place.data, "/")] = '\0';
+    rc = td_ledger_disturb(engine->ledger, engine->pair, reader->side, place.data, err);
+    place.data[strlen(place.data)] = '/';
+    if (rc == 0)
+        rc = td_ledger_drop_kept(engine->ledger, engine->pair, reader->side, version->place, err);
     struct td_version made = *version;
     made.kind = TD_VERSION_WHOLE;
     made.place = place.data;
@@ -252,8 +256,8 @@ static int enter_job(struct kept_reader *reader, const struct kept_reader *other
     rc = td_ledger_prove_kept(engine->ledger, engine->pair, reader->side, version->place, engine->cycle, now, repair,
                               err);
     return rc != 0 ? rc
-                   : td_engine_incident(engine, TD_INCIDENT_UNREADABLE, TD_CAUSE_BACKUP_ROT, version->path, reader->side,
-                                        detail, err);
+                   : td_engine_incident(engine, TD_INCIDENT_UNREADABLE, TD_CAUSE_BACKUP_ROT, version->path,
+                                        reader->side, detail, err);
 }
 
 static int enter_done(struct kept_reader *reader, const struct kept_reader *other, bool repair, struct td_error *err) {

@@ -89,8 +89,8 @@ static int forget(struct td_engine *engine, const struct td_row *row, struct td_
 }
 
 /* The members are right, but a run was cut off before the ledger had it, or the ledger was begun anew: something other
- * than a file that the ledger has not got, or not as it is now. (The content that it has for a path which is no file any
- * more must not get into the manifest. What is known of files comes from reading them.) */
+ * than a file that the ledger has not got, or not as it is now. (The content that it has for a path which is no file
+ * any more must not get into the manifest. What is known of files comes from reading them.) */
 static bool not_in_ledger(const struct td_row *row) {
     const struct td_entry *source = row->side[TD_SOURCE];
     if (source == NULL || source->error != 0 || is_file(source))

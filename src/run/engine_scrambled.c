@@ -1,9 +1,9 @@
 /*
- * Files that went and came again with a further ending and with content that no program could compress: what is left when
- * something encrypts a tree. Programs that pack files do so, too, but their endings are known.
+ * Files that went and came again with a further ending and with content that no program could compress: what is left
+ * when something encrypts a tree. Programs that pack files do so, too, but their endings are known.
  */
-#include "twindock/base/cleanup.h"
 #include "twindock/base/beneath.h"
+#include "twindock/base/cleanup.h"
 #include "twindock/base/io.h"
 #include "twindock/run/engine.h"
 
@@ -16,9 +16,9 @@
 #define SAMPLE (64U << 10)
 #define SAMPLES 5000 /* files looked into; by then it is clear */
 
-static const char *const packers[] = {"gz",  "bz2", "xz",  "zst", "lz",  "lz4", "lzma", "Z",   "zip", "7z",
-                                      "rar", "tgz", "br",  "gpg", "age", "asc", "mp3",  "jpg", "jpeg", "png",
-                                      "webp", "flac", "ogg", "opus", "mp4", "mkv"};
+static const char *const packers[] = {"gz",   "bz2", "xz",   "zst",  "lz",  "lz4",  "lzma", "Z",   "zip",
+                                      "7z",   "rar", "tgz",  "br",   "gpg", "age",  "asc",  "mp3", "jpg",
+                                      "jpeg", "png", "webp", "flac", "ogg", "opus", "mp4",  "mkv"};
 
 static bool is_packer(const char *ending) {
     for (size_t i = 0; i < sizeof packers / sizeof *packers; i++)
@@ -57,8 +57,7 @@ int td_engine_count_scrambled(struct td_engine *engine, struct td_error *err) {
     struct td_cursor *cursor = NULL;
     struct td_work_op op;
     uint64_t looked = 0;
-    int rc = sample == NULL ? td_fail(err, ENOMEM, "planning")
-                            : td_work_ops(engine->ledger, TD_ACT_COPY, &cursor, err);
+    int rc = sample == NULL ? td_fail(err, ENOMEM, "planning") : td_work_ops(engine->ledger, TD_ACT_COPY, &cursor, err);
     while (rc == 0 && looked < SAMPLES && (rc = td_work_next_op(cursor, &op, err)) > 0) {
         rc = op.why == TD_WHY_NEW ? replaces_another(engine, op.path, err) : 0;
         if (rc <= 0)

@@ -1,4 +1,5 @@
-/* `heal`: a proven backup over a file of the source that has rotted. Reads the disks only, and the disks as they are. */
+/* `heal`: a proven backup over a file of the source that has rotted. Reads the disks only, and the disks as they are.
+ */
 #include "twindock/sync/heal.h"
 
 #include "twindock/base/beneath.h"
@@ -114,8 +115,8 @@ static int heal_from_members(struct healing *h, char *const *names, size_t count
         if (rc == 0 || rc == -ECANCELED)
             return rc;
         bool bad_copy = rc == -EUCLEAN;
-        int said = tell(h, bad_copy ? TD_CAUSE_BACKUP_ROT : TD_CAUSE_WRITE_ERROR, bad_copy ? letters[side] : 0,
-                        error.text);
+        int said =
+            tell(h, bad_copy ? TD_CAUSE_BACKUP_ROT : TD_CAUSE_WRITE_ERROR, bad_copy ? letters[side] : 0, error.text);
         told = true;
         if (said != 0 || !bad_copy)
             return said;

@@ -234,8 +234,7 @@ int td_held_tell(struct td_held *held, enum td_incident_kind kind, enum td_cause
                                   [TD_INCIDENT_NOTED] = &counts->noted};
     ++*counters[kind];
     if (kind == TD_INCIDENT_UNREADABLE)
-        held->run.exit =
-            td_exit_worse(held->run.exit, cause == TD_CAUSE_BACKUP_ROT ? TD_EXIT_ROT : TD_EXIT_UNREADABLE);
+        held->run.exit = td_exit_worse(held->run.exit, cause == TD_CAUSE_BACKUP_ROT ? TD_EXIT_ROT : TD_EXIT_UNREADABLE);
     return td_ledger_incident(held->ledger, held->run.id, &incident, err);
 }
 
@@ -248,12 +247,16 @@ static void give_reason(struct td_held *held) {
     TD_AUTOBUF struct td_buf text = {0};
     uint64_t n = held->healed;
     if (strcmp(held->run.command, "heal") == 0 && n > 0)
-        td_buf_printf(&text, "%" PRIu64 " file%s in the source %s put right from member%s %s and read back. The next run proves %s.", n,
-                      number(n), n == 1 ? "was" : "were", held->from[1] != '\0' ? "s" : "",
+        td_buf_printf(&text,
+                      "%" PRIu64
+                      " file%s in the source %s put right from member%s %s and read back. The next run proves %s.",
+                      n, number(n), n == 1 ? "was" : "were", held->from[1] != '\0' ? "s" : "",
                       strcmp(held->from, "A") == 0 || strcmp(held->from, "B") == 0 ? held->from : "A and B",
                       n == 1 ? "it" : "them");
     else if (n > 0)
-        td_buf_printf(&text, "What the source holds of %" PRIu64 " file%s is taken as right. The next run copies %s; what the disks hold now "
+        td_buf_printf(&text,
+                      "What the source holds of %" PRIu64
+                      " file%s is taken as right. The next run copies %s; what the disks hold now "
                       "goes into their history.",
                       n, number(n), n == 1 ? "it" : "them");
     if (held->wanted > n)

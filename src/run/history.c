@@ -1,13 +1,15 @@
 /* `history`: what changed when. Reads the ledger alone. */
+#include "twindock/ledger/history.h"
+
+#include "restore_private.h"
+
 #include "twindock/base/cleanup.h"
 #include "twindock/base/clock.h"
 #include "twindock/base/escape.h"
 #include "twindock/config/config.h"
-#include "twindock/ledger/history.h"
 #include "twindock/platform/json.h"
 #include "twindock/report/text.h"
 #include "twindock/run/commands.h"
-#include "restore_private.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -42,7 +44,9 @@ static void how(const struct td_change *change, char out[32]) {
         if (words[i].letter == first)
             word = words[i].word;
     snprintf(out, 32, "%s%s%s", word, first == 0 || change->how[TD_A] == 0 ? "" : " A",
-             first == 0 || change->how[TD_B] == 0 ? "" : change->how[TD_A] != 0 ? "B" : " B");
+             first == 0 || change->how[TD_B] == 0 ? ""
+             : change->how[TD_A] != 0             ? "B"
+                                                  : " B");
 }
 
 static void stamp(char out[32], int64_t when) {

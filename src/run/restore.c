@@ -113,8 +113,9 @@ static int open_destination(struct td_restoring *restoring, struct td_buf *out) 
         return refuse(restoring, out, "%s cannot be opened: %s", to, strerror(errno));
     TD_AUTOCLOSE int source = open(restoring->collection->source, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (source >= 0 && lies_in(restoring->dir, source))
-        return refuse(restoring, out, "%s lies in the source of %s, which a restore must not change; name another "
-                                      "directory with --to",
+        return refuse(restoring, out,
+                      "%s lies in the source of %s, which a restore must not change; name another "
+                      "directory with --to",
                       to, restoring->collection->name);
     for (int side = TD_A; side <= TD_B; side++) {
         const struct td_slot *slot = td_docking_slot(&restoring->docking, (enum td_side)side);
@@ -186,7 +187,8 @@ static int bring_back(struct td_restoring *restoring) {
     return rc;
 }
 
-/* --- the report ---------------------------------------------------------------------------------------------------- */
+/* --- the report ----------------------------------------------------------------------------------------------------
+ */
 
 static int exit_code(const struct td_restoring *restoring, int rc) {
     if (rc == -ECANCELED)
@@ -248,7 +250,8 @@ static void say_text(struct td_restoring *restoring, int rc, struct td_buf *out)
     td_buf_puts(out, td_buf_text(&restoring->trouble));
 }
 
-/* --- the whole ------------------------------------------------------------------------------------------------------ */
+/* --- the whole ------------------------------------------------------------------------------------------------------
+ */
 
 static int find_run(struct td_restoring *restoring, struct td_buf *out) {
     struct td_error none = {0};
@@ -352,9 +355,9 @@ static int try_dock(const struct td_app *app, const struct td_restore_request *r
         (request->collection == NULL || strcmp(pair->collection, request->collection) == 0)) {
         *found = true;
         restoring.collection = td_config_collection(app->config, pair->collection);
-        rc = restoring.collection != NULL ? work(&restoring, out)
-                                          : td_fail_text(err, EINVAL, "%s has no section [collection %s]",
-                                                         app->config->file, pair->collection);
+        rc = restoring.collection != NULL
+                 ? work(&restoring, out)
+                 : td_fail_text(err, EINVAL, "%s has no section [collection %s]", app->config->file, pair->collection);
     }
     tear_down(&restoring);
     return rc;

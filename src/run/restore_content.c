@@ -96,9 +96,9 @@ static int try_source(void *ctx, const struct td_source *source) {
     struct seeking *seeking = ctx;
     struct td_restoring *restoring = seeking->restoring;
     int root = source->path != NULL ? restoring->live[seeking->side] : restoring->history[seeking->side];
-    int from = root < 0 ? -ENOENT
-                        : td_open_beneath(root, source->path != NULL ? source->path : source->place,
-                                          O_RDONLY | O_NONBLOCK, 0);
+    int from =
+        root < 0 ? -ENOENT
+                 : td_open_beneath(root, source->path != NULL ? source->path : source->place, O_RDONLY | O_NONBLOCK, 0);
     if (from == -ENOENT || from == -ENOTDIR)
         return 0;
     int rc = from < 0 ? from : empty(seeking->fd);
@@ -165,8 +165,8 @@ static int try_holder(void *ctx, const struct td_source *source) {
     uint8_t digest[TD_HASH_LEN];
     if (root < 0)
         return 0;
-    TD_AUTOCLOSE int dir = *path == '\0' ? openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-                                         : td_open_parent(root, path, &name);
+    TD_AUTOCLOSE int dir =
+        *path == '\0' ? openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : td_open_parent(root, path, &name);
     if (dir < 0 || td_xattr_digest(dir, name, digest) != 0 || memcmp(digest, holder->xattrs, TD_HASH_LEN) != 0)
         return 0;
     holder->name = strdup(name);

@@ -61,8 +61,8 @@ int td_restore_drill(struct td_restoring *restoring, struct td_buf *out) {
     restoring->dir = open(where != NULL ? where : "/var/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (restoring->dir < 0)
         return td_fail(restoring->err, errno, "cannot open %s for temporary files", where != NULL ? where : "/var/tmp");
-    int rc = td_ledger_pick(restoring->ledger, restoring->pair->id, restoring->request->drill, bring_back_one, restoring,
-                            restoring->err);
+    int rc = td_ledger_pick(restoring->ledger, restoring->pair->id, restoring->request->drill, bring_back_one,
+                            restoring, restoring->err);
     if (rc == -ECANCELED)
         return TD_EXIT_SIGNAL + atomic_load(&restoring->app->stop->signal);
     if (rc == 0)

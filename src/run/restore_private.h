@@ -42,7 +42,8 @@ struct td_restoring {
     struct td_error *err;
 };
 
-/* As typed, from the source's root, or with the collection's name before it: what it is in the collection. malloc'ed. */
+/* As typed, from the source's root, or with the collection's name before it: what it is in the collection. malloc'ed.
+ */
 char *td_restore_plain_path(const struct td_collection_config *collection, const char *typed);
 
 /* Something went wrong with one path; `what` is a few words. */

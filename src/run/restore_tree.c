@@ -193,7 +193,7 @@ int td_restore_state(struct td_restoring *restoring, const struct td_state *stat
     if (S_ISREG(entry->mode) && !state->has_hash)
         return 0; /* nobody ever had it */
     TD_AUTOCLOSE int dir = open_place(restoring, entry->path, &name);
-    int rc = dir < 0 ? dir
+    int rc = dir < 0                ? dir
              : S_ISDIR(entry->mode) ? make_directory(restoring, entry, dir, name)
              : S_ISREG(entry->mode) ? make_file(restoring, state, dir, name)
                                     : make_special(restoring, state, dir, name);

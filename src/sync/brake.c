@@ -41,9 +41,9 @@ static void say(struct td_buf *why, const char *verb, const struct td_brake *bra
 }
 
 /*
- * Chi-squared over the values of the bytes: for random ones it is about 255, with a deviation of 23 whatever the length.
- * What compressors write comes near it, but they put headers and tables in between; text, tables and programs are
- * thousands away.
+ * Chi-squared over the values of the bytes: for random ones it is about 255, with a deviation of 23 whatever the
+ * length. What compressors write comes near it, but they put headers and tables in between; text, tables and programs
+ * are thousands away.
  */
 bool td_brake_scrambled(const unsigned char *data, size_t len) {
     uint64_t count[VALUES] = {0};
@@ -60,10 +60,11 @@ bool td_brake_scrambled(const unsigned char *data, size_t len) {
 bool td_brake_check(const struct td_brake *brake, int max_delete, int max_change, struct td_buf *why) {
     if (!off(max_change) && brake->scrambled_files >= SCRAMBLED_LEAST &&
         more_than(brake->scrambled_files, brake->base_files, SCRAMBLED)) {
-        td_buf_printf(why,
-                      "%ju of %ju files have gone and come again with a further ending and content that looks encrypted; "
-                      "the limit is 1 %%.",
-                      (uintmax_t)brake->scrambled_files, (uintmax_t)brake->base_files);
+        td_buf_printf(
+            why,
+            "%ju of %ju files have gone and come again with a further ending and content that looks encrypted; "
+            "the limit is 1 %%.",
+            (uintmax_t)brake->scrambled_files, (uintmax_t)brake->base_files);
         return true;
     }
     if (!off(max_delete) && exceeds(brake, brake->deleted_files, brake->deleted_bytes, max_delete)) {

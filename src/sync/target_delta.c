@@ -1,6 +1,6 @@
 /*
- * Old versions of large files as differences: history/<run>/.deltas/<SHA-256 of the old>-<of the new>.rdiff. Such a file
- * carries the old version's owner, mode, times and attributes.
+ * Old versions of large files as differences: history/<run>/.deltas/<SHA-256 of the old>-<of the new>.rdiff. Such a
+ * file carries the old version's owner, mode, times and attributes.
  *
  * A difference is made while both versions are there, and is written to staging; after one syncfs it is read back and
  * applied, and only when that gives the old content may the old file go. It is kept only where it is a quarter of the

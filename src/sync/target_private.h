@@ -137,9 +137,9 @@ struct td_target {
     /* The worker's own. */
     char reason[TD_ERROR_TEXT]; /* written once, before `state` leaves TD_TARGET_OK */
     int staging;
-    int keep[2];       /* history/<run> and quarantine/<run>; -1 until needed */
-    uint64_t number;   /* the last one used in staging */
-    bool nothing_left; /* no older history is left to be given up */
+    int keep[2];                /* history/<run> and quarantine/<run>; -1 until needed */
+    uint64_t number;            /* the last one used in staging */
+    bool nothing_left;          /* no older history is left to be given up */
     struct td_expired given_up; /* of older history, to make room */
     bool spare_known;
     uint64_t spare; /* bytes that older history can still give; once known */
@@ -195,7 +195,7 @@ struct td_kept {
     char base[NAME_MAX + 1]; /* the name it had */
     char name[NAME_MAX + 1]; /* the name that it has got, "" before */
     bool quarantine;
-    struct td_buf place;     /* where `dir` is below history/, with a slash at its end */
+    struct td_buf place; /* where `dir` is below history/, with a slash at its end */
 };
 /* Make ready the place for the old version of the task's path. kept->dir stays -1 when nothing is to be kept. */
 int td_keep_open(struct td_target *target, const struct td_task *task, struct td_kept *kept, struct td_error *err);

@@ -1,7 +1,7 @@
 /*
  * What has been put into history, described for the ledger: what it was, its SHA-256, and where it lies. And sets of
- * extended attributes that would be lost when only they change: a holder of each set in history/<run>/.attributes, named
- * by the digest over it.
+ * extended attributes that would be lost when only they change: a holder of each set in history/<run>/.attributes,
+ * named by the digest over it.
  */
 #include "target_private.h"
 

@@ -1,7 +1,6 @@
 /* Deltas: what is made patches back to the old version, by us and by rdiff, and damage is noticed. */
-#include "twindock/platform/delta.h"
-
 #include "twindock/base/io.h"
+#include "twindock/platform/delta.h"
 
 #include <errno.h>
 #include <setjmp.h>

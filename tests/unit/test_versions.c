@@ -61,7 +61,8 @@ static void *must(void *pointer) {
     return pointer;
 }
 
-/* --- the world ----------------------------------------------------------------------------------------------------- */
+/* --- the world -----------------------------------------------------------------------------------------------------
+ */
 
 static int open_at(int dir, const char *name) {
     (void)mkdirat(dir, name, 0755);
@@ -96,7 +97,8 @@ static void end_world(struct world *world) {
     waitpid(pid, NULL, 0);
 }
 
-/* --- one evening ----------------------------------------------------------------------------------------------------- */
+/* --- one evening -----------------------------------------------------------------------------------------------------
+ */
 
 static int open_ledger(const struct world *world, struct td_ledger **ledger, struct td_pair *pair) {
     TD_AUTOFREE struct td_pair *pairs = NULL;
@@ -196,7 +198,8 @@ static int64_t evening(const struct world *world, unsigned members, int *code) {
     return rc != 0 ? rc : backup.run.id;
 }
 
-/* --- changes ------------------------------------------------------------------------------------------------------- */
+/* --- changes -------------------------------------------------------------------------------------------------------
+ */
 
 static void name_of(char out[32], uint64_t i) {
     snprintf(out, 32, "%s%sf%02d", i % 3 == 0 ? "d/" : "", i % 6 == 0 ? "e/" : "", (int)i);
@@ -289,7 +292,8 @@ static void change(struct world *world) {
     }
 }
 
-/* --- what a tree is -------------------------------------------------------------------------------------------------- */
+/* --- what a tree is --------------------------------------------------------------------------------------------------
+ */
 
 struct picture {
     struct td_buf text;
@@ -356,7 +360,8 @@ static char *picture_of(int dir) {
     return text;
 }
 
-/* --- going back ------------------------------------------------------------------------------------------------------- */
+/* --- going back
+ * ------------------------------------------------------------------------------------------------------- */
 
 static int tick(void *ctx) {
     (void)ctx;
@@ -480,7 +485,8 @@ static void test_a_member_that_stayed_away(void **state) {
     end_world(&world);
 }
 
-/* --- killed -------------------------------------------------------------------------------------------------------------- */
+/* --- killed
+ * -------------------------------------------------------------------------------------------------------------- */
 
 struct census {
     const struct world *world;
@@ -506,7 +512,8 @@ static int check_listed(void *ctx, const struct td_version *version) {
 
 static int check_found(void *ctx, const struct td_history_found *found) {
     struct census *census = ctx;
-    int rc = td_ledger_has_kept(census->back->restoring.ledger, census->back->pair.id, census->side, found->place, NULL);
+    int rc =
+        td_ledger_has_kept(census->back->restoring.ledger, census->back->pair.id, census->side, found->place, NULL);
     if (rc != 0)
         print_error("%s lies in history and is not listed\n", found->place);
     assert_int_equal(rc, 0);

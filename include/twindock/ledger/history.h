@@ -34,6 +34,9 @@ int td_ledger_settle(struct td_ledger *ledger, int64_t pair, enum td_side member
                      struct td_error *err);
 int td_ledger_settled(struct td_ledger *ledger, int64_t pair, enum td_side member,
                       int (*each)(void *ctx, const char *name, int64_t run), void *ctx, struct td_error *err);
+/* It does not any more, or its index does not: it is looked through again. */
+int td_ledger_disturb(struct td_ledger *ledger, int64_t pair, enum td_side member, const char *name,
+                      struct td_error *err);
 /* The directory of `run` is gone: so is what was kept in it. */
 int td_ledger_unsettle(struct td_ledger *ledger, int64_t pair, enum td_side member, const char *name, int64_t run,
                        struct td_error *err);
@@ -63,13 +66,13 @@ int td_ledger_tree(struct td_ledger *ledger, int64_t pair, int64_t run, const ch
  * the history; newest first within a path. */
 struct td_change {
     struct td_state state;
-    bool first;                  /* nothing is known of the path before it */
-    int64_t ended;               /* when the run `state.until` began, wall seconds; 0: it is so now */
-    int64_t began;               /* the same of `state.since` */
-    char how[TD_SIDES];          /* where a member has its content: 'l' in the collection as it is now, 'w' whole, 'd' as
-                                    a delta, 0: not there, or under another name */
-    uint64_t stored[TD_SIDES];   /* bytes that it takes in that member's history */
-    bool gone;                   /* after it there was no such path */
+    bool first;                /* nothing is known of the path before it */
+    int64_t ended;             /* when the run `state.until` began, wall seconds; 0: it is so now */
+    int64_t began;             /* the same of `state.since` */
+    char how[TD_SIDES];        /* where a member has its content: 'l' in the collection as it is now, 'w' whole, 'd' as
+                                  a delta, 0: not there, or under another name */
+    uint64_t stored[TD_SIDES]; /* bytes that it takes in that member's history */
+    bool gone;                 /* after it there was no such path */
 };
 int td_ledger_changes(struct td_ledger *ledger, int64_t pair, const char *path,
                       int (*each)(void *ctx, const struct td_change *change), void *ctx, struct td_error *err);
@@ -86,8 +89,9 @@ struct td_source {
 int td_ledger_find(struct td_ledger *ledger, int64_t pair, enum td_side member, const uint8_t hash[TD_HASH_LEN],
                    int (*each)(void *ctx, const struct td_source *source), void *ctx, struct td_error *err);
 /* Where a member has a set of extended attributes. */
-int td_ledger_find_xattrs(struct td_ledger *ledger, int64_t pair, enum td_side member, const uint8_t xattrs[TD_HASH_LEN],
-                          int (*each)(void *ctx, const struct td_source *source), void *ctx, struct td_error *err);
+int td_ledger_find_xattrs(struct td_ledger *ledger, int64_t pair, enum td_side member,
+                          const uint8_t xattrs[TD_HASH_LEN], int (*each)(void *ctx, const struct td_source *source),
+                          void *ctx, struct td_error *err);
 
 /* A delta on a member, for an example: its place, and the path of the content it stands on, malloc'ed; both NULL where
  * there is none. */

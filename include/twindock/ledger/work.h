@@ -58,12 +58,13 @@ int td_work_find_moves(struct td_ledger *ledger, int64_t pair,
                        void *ctx, struct td_error *err);
 
 /* What a run that was cut off has moved on the members before the ledger knew: the ledger's path is nowhere any more (a
- * DELETE without `keep`), and the same file of the source has a path that the ledger does not know. Adds an ENTER from the
- * old path for `members`. Called before td_work_find_moves(). */
+ * DELETE without `keep`), and the same file of the source has a path that the ledger does not know. Adds an ENTER from
+ * the old path for `members`. Called before td_work_find_moves(). */
 int td_work_find_astray(struct td_ledger *ledger, int64_t pair, unsigned members, struct td_error *err);
 
 /* Before operations are carried out: members' copies that COPY, SPECIAL, LINK and MKDIR will replace are on record as
- * proven no longer, so that nothing is which a run that is cut off has replaced. To be committed before they are begun. */
+ * proven no longer, so that nothing is which a run that is cut off has replaced. To be committed before they are begun.
+ */
 int td_work_doubt(struct td_ledger *ledger, int64_t pair, struct td_error *err);
 /* An operation on this path is being carried out. */
 int td_work_replaced(struct td_ledger *ledger, const char *path, struct td_error *err);

@@ -27,8 +27,8 @@ struct td_delta_watch {
     void *ctx;
 };
 
-/* The length of blocks for a file of so many bytes: what librsync advises, but not more than a page, for programs change
- * files by pages, until the signature would have more than two million blocks. */
+/* The length of blocks for a file of so many bytes: what librsync advises, but not more than a page, for programs
+ * change files by pages, until the signature would have more than two million blocks. */
 uint32_t td_delta_block(uint64_t size);
 
 /* Write into `out` (empty) what makes the `old` version from `base`. 1: it would be more than `most` bytes, and `out`

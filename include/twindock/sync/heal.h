@@ -18,9 +18,9 @@
 #include <stdint.h>
 
 struct td_heal {
-    int source, member;           /* roots of the collection, on both sides */
-    const char *const *names;     /* all names of the rotted inode below both roots; the first is read from the member */
-    size_t name_count;            /* at least 1 */
+    int source, member;       /* roots of the collection, on both sides */
+    const char *const *names; /* all names of the rotted inode below both roots; the first is read from the member */
+    size_t name_count;        /* at least 1 */
     const struct td_entry *known; /* what the rotted file looks like: ino, size, mtime and ctime */
     const uint8_t *hash;          /* SHA-256 of the good bytes */
     const atomic_bool *cancel;    /* may be NULL: -ECANCELED when it is set */
@@ -29,8 +29,8 @@ struct td_heal {
 /*
  * 0: all names have the good bytes, durably; *healed describes the new file (path NULL). Else nothing was changed, or
  * (where one of several names could not be replaced) the names done are whole. -EUCLEAN: the member's copy has not got
- * this hash; -ESTALE: the source's file is another one than `known`, or was changed meanwhile; -EMLINK: it has more names
- * than these; -EROFS, -EACCES, -EPERM: the source may not be written.
+ * this hash; -ESTALE: the source's file is another one than `known`, or was changed meanwhile; -EMLINK: it has more
+ * names than these; -EROFS, -EACCES, -EPERM: the source may not be written.
  */
 int td_heal_file(const struct td_heal *heal, struct td_entry *healed, struct td_error *err);
 

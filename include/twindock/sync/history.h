@@ -25,8 +25,8 @@ int td_history_expire(int store, int64_t last, int64_t oldest, const char *excep
 /* Give up the oldest run. -ENOENT: there is none but `except`. */
 int td_history_drop_oldest(int store, const char *except, struct td_expired *out, struct td_error *err);
 
-
-/* What lies in history/: the directories of the runs, and "recovered" (run 0) with what a killed run had swapped out. */
+/* What lies in history/: the directories of the runs, and "recovered" (run 0) with what a killed run had swapped out.
+ */
 #define TD_HISTORY_RECOVERED "recovered"
 int td_history_list(int store, int (*each)(void *ctx, const char *name, int64_t run), void *ctx, struct td_error *err);
 /* Everything in one of them but directories, and the directories that hold attributes. `place` is below history/, `dir`
