@@ -61,8 +61,7 @@ static void *must(void *pointer) {
     return pointer;
 }
 
-/* --- the world -----------------------------------------------------------------------------------------------------
- */
+/* --- the world ----------------------------------------------------------------------------------------------- */
 
 static int open_at(int dir, const char *name) {
     (void)mkdirat(dir, name, 0755);
@@ -97,8 +96,7 @@ static void end_world(struct world *world) {
     waitpid(pid, NULL, 0);
 }
 
-/* --- one evening -----------------------------------------------------------------------------------------------------
- */
+/* --- one evening --------------------------------------------------------------------------------------------- */
 
 static int open_ledger(const struct world *world, struct td_ledger **ledger, struct td_pair *pair) {
     TD_AUTOFREE struct td_pair *pairs = NULL;
@@ -198,8 +196,7 @@ static int64_t evening(const struct world *world, unsigned members, int *code) {
     return rc != 0 ? rc : backup.run.id;
 }
 
-/* --- changes -------------------------------------------------------------------------------------------------------
- */
+/* --- changes ------------------------------------------------------------------------------------------------- */
 
 static void name_of(char out[32], uint64_t i) {
     snprintf(out, 32, "%s%sf%02d", i % 3 == 0 ? "d/" : "", i % 6 == 0 ? "e/" : "", (int)i);
@@ -292,8 +289,7 @@ static void change(struct world *world) {
     }
 }
 
-/* --- what a tree is --------------------------------------------------------------------------------------------------
- */
+/* --- what a tree is ------------------------------------------------------------------------------------------ */
 
 struct picture {
     struct td_buf text;
@@ -360,8 +356,7 @@ static char *picture_of(int dir) {
     return text;
 }
 
-/* --- going back
- * ------------------------------------------------------------------------------------------------------- */
+/* --- going back ------------------------------------------------------------------------------------------------ */
 
 static int tick(void *ctx) {
     (void)ctx;
@@ -485,8 +480,116 @@ static void test_a_member_that_stayed_away(void **state) {
     end_world(&world);
 }
 
-/* --- killed
- * -------------------------------------------------------------------------------------------------------------- */
+/* --- damaged ------------------------------------------------------------------------------------------------- */
+
+struct damage {
+    const struct world *world;
+    enum td_side side;
+    enum td_version_kind kind;
+    int left;
+};
+
+static int flip_one(void *ctx, const struct td_version *version) {
+    struct damage *damage = ctx;
+    struct stat st;
+    char byte;
+    if (version->kind != damage->kind || version->stored_size == 0 || damage->left == 0)
+        return 0;
+    damage->left--;
+    TD_AUTOCLOSE int history = openat(damage->world->store[damage->side], "history", O_RDONLY | O_DIRECTORY);
+    TD_AUTOCLOSE int fd = openat(history, version->place, O_RDWR);
+    assert_true(fd >= 0);
+    assert_int_equal(fstat(fd, &st), 0);
+    assert_int_equal(pread(fd, &byte, 1, st.st_size / 2), 1);
+    byte ^= 4;
+    assert_int_equal(pwrite(fd, &byte, 1, st.st_size / 2), 1);
+    struct timespec times[2] = {st.st_atim, st.st_mtim};
+    assert_int_equal(futimens(fd, times), 0);
+    return 0;
+}
+
+static void flip(const struct world *world, enum td_side side, enum td_version_kind kind, int count) {
+    struct td_ledger *ledger = NULL;
+    struct td_pair pair;
+    struct damage damage = {world, side, kind, count};
+    assert_int_equal(open_ledger(world, &ledger, &pair), 0);
+    assert_int_equal(td_ledger_kept(ledger, pair.id, side, -1, flip_one, &damage, NULL), 0);
+    assert_int_equal(damage.left, 0);
+    td_ledger_close(ledger);
+}
+
+static void change_large(struct world *world, int round) {
+    TD_AUTOCLOSE int fd = openat(world->root[TD_SOURCE], "large", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    noise(world, fd, round == 0 ? 0 : 5000, round == 0 ? LARGE : 100);
+}
+
+static void test_damage_is_made_good(void **state) {
+    enum { ROUNDS = 6 };
+    char *pictures[ROUNDS];
+    int64_t runs[ROUNDS];
+    struct world world;
+    int code;
+    (void)state;
+    make_world(&world);
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int i = round == 0 ? 60 : 12; i > 0; i--)
+            change(&world);
+        change_large(&world, round);
+        runs[round] = evening(&world, 6, &code);
+        assert_int_equal(code, TD_EXIT_OK);
+        pictures[round] = picture_of(world.root[TD_SOURCE]);
+    }
+    flip(&world, TD_A, TD_VERSION_WHOLE, 2);
+    flip(&world, TD_A, TD_VERSION_DELTA, 2);
+    assert_true(evening(&world, 6, &code) > 0);
+    assert_int_equal(code, TD_EXIT_ROT);
+    assert_true(evening(&world, 6, &code) > 0);
+    assert_int_equal(code, TD_EXIT_OK);
+    for (int round = 0; round < ROUNDS; round++) {
+        assert_comes_back(&world, TD_SIDE_BIT(TD_A), runs[round], pictures[round]);
+        assert_comes_back(&world, TD_SIDE_BIT(TD_B), runs[round], pictures[round]);
+        free(pictures[round]);
+    }
+    end_world(&world);
+}
+
+/* Where a delta is damaged and nobody has another, but the content is somewhere: it is kept whole. What no member has
+ * any more is told once, and nothing wrong comes back instead. */
+static void test_what_is_lost_is_told_once(void **state) {
+    struct world world;
+    struct back back;
+    int code;
+    (void)state;
+    make_world(&world);
+    change_large(&world, 0);
+    char *before = picture_of(world.root[TD_SOURCE]);
+    int64_t run = evening(&world, 6, &code);
+    change_large(&world, 1);
+    assert_true(evening(&world, 2, &code) > 0); /* A keeps a delta; B stays away, and has the content itself */
+    assert_int_equal(code, TD_EXIT_OK);
+    flip(&world, TD_A, TD_VERSION_DELTA, 1);
+    change_large(&world, 2);
+    assert_true(evening(&world, 6, &code) > 0); /* B keeps it now, against another version */
+    assert_int_equal(code, TD_EXIT_ROT);
+    assert_comes_back(&world, TD_SIDE_BIT(TD_A), run, before);
+    assert_comes_back(&world, TD_SIDE_BIT(TD_B), run, before);
+    flip(&world, TD_A, TD_VERSION_WHOLE, 1);
+    flip(&world, TD_B, TD_VERSION_DELTA, 1);
+    assert_true(evening(&world, 6, &code) > 0);
+    assert_int_equal(code, TD_EXIT_ROT);
+    assert_true(evening(&world, 6, &code) > 0);
+    assert_int_equal(code, TD_EXIT_OK);
+    begin_back(&world, &back, 6);
+    assert_int_equal(td_ledger_tree(back.restoring.ledger, back.pair.id, run, "", make_state, &back.restoring, NULL),
+                     0);
+    assert_int_equal(back.restoring.failed, 1);
+    assert_int_equal(faccessat(back.restoring.dir, "large", F_OK, 0), -1);
+    end_back(&back);
+    free(before);
+    end_world(&world);
+}
+
+/* --- killed ---------------------------------------------------------------------------------------------------- */
 
 struct census {
     const struct world *world;
@@ -594,8 +697,8 @@ static void test_killed_at_any_moment(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_evening_comes_back),
-        cmocka_unit_test(test_a_member_that_stayed_away),
+        cmocka_unit_test(test_every_evening_comes_back), cmocka_unit_test(test_a_member_that_stayed_away),
+        cmocka_unit_test(test_damage_is_made_good),      cmocka_unit_test(test_what_is_lost_is_told_once),
         cmocka_unit_test(test_killed_at_any_moment),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
