@@ -41,7 +41,8 @@ libraries := libudev blkid sqlite3 libcrypto jansson inih
 # Asked once, and only when something is compiled: on a bare machine pkg-config comes with `make check`.
 # Foreign headers are not held to our warnings, hence -isystem.
 pkg_cflags = $(eval pkg_cflags := $$(patsubst -I%,-isystem %,$$(shell pkg-config --cflags $(libraries))))$(pkg_cflags)
-pkg_libs = $(eval pkg_libs := $$(shell pkg-config --libs $(libraries)))$(pkg_libs)
+# librsync has no .pc file on Debian.
+pkg_libs = $(eval pkg_libs := $$(shell pkg-config --libs $(libraries)) -lrsync)$(pkg_libs)
 
 cppflags := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DTD_VERSION=\"$(VERSION)\" -Iinclude
 compile = $(CC) -std=c17 $(cppflags) $(CFLAGS) $(hardening) $(sanitizers) $(warnings) $(pkg_cflags) -pthread -MMD -MP
@@ -70,8 +71,7 @@ program := $(BUILD)/twindock
 manual := $(patsubst man/%.in,$(BUILD)/man/%,$(wildcard man/*.in))
 completion := $(BUILD)/completion/twindock
 
-.PHONY: all tests objects fuzz fuzzers check check-vm run-checks demo lint format install install-program uninstall \
-.PHONY: all tests objects check check-vm run-checks demo bench lint format install install-program uninstall \
+.PHONY: all tests objects fuzz fuzzers check check-vm run-checks demo bench lint format install install-program uninstall \
         check-install deb check-package clean help FORCE
 .DELETE_ON_ERROR:
 .SUFFIXES:

@@ -48,6 +48,7 @@ CREATE TABLE member (
     last_proven INTEGER NOT NULL DEFAULT 0,   -- the oldest proof of a copy in its last full proof
     state       TEXT    NOT NULL DEFAULT '',  -- after the last run: ok, unproven, lost, full, absent; unseen: written by
                                               -- the dock alone, in mirror mode
+    given_up    INTEGER NOT NULL DEFAULT 0,   -- what its history had of runs up to this one is gone
     enrolled    INTEGER NOT NULL,
     retired     INTEGER,
     -- The copy of the ledger on this disk: a digest of the files' rows in it, proofs apart, and its own SHA-256.
@@ -92,6 +93,7 @@ CREATE TABLE run (
     event          TEXT,                         -- what was found, as a hash: equal when it is the same again; '': all is well
     safe           TEXT,                         -- what was said of taking the disks out
     disks          TEXT,                         -- of which disks: "A 8:16/12 B 8:32/13", device numbers and disk sequence
+    accepted       TEXT,                         -- who let it go on although the brake was on, and what the brake said
     -- While it runs: which process it is, to tell a living run from a dead one, and how far it has come.
     pid            INTEGER NOT NULL,
     pid_start      INTEGER NOT NULL,             -- field 22 of /proc/PID/stat
@@ -157,6 +159,8 @@ CREATE TABLE file (
     a_proven      INTEGER NOT NULL DEFAULT 0,
     b_cycle       INTEGER NOT NULL DEFAULT 0,
     b_proven      INTEGER NOT NULL DEFAULT 0,
+    since         INTEGER NOT NULL DEFAULT 0,  -- the run that found it so
+    had           INTEGER NOT NULL DEFAULT 0,  -- members that ever had this content: 2: A, 4: B, 6: both
     PRIMARY KEY (pair, path)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX file_held ON file (pair, path) WHERE held = 1;
@@ -173,6 +177,80 @@ CREATE TABLE proof (
     cycle  INTEGER NOT NULL,
     proven INTEGER NOT NULL
 ) STRICT;
+
+-- What a path was before: from run "since" on, until run "until" found it otherwise. What it is now is in "file". The
+-- tree as run R left it is what has since <= R, and no "until" or a later one.
+CREATE TABLE version (
+    pair     INTEGER NOT NULL REFERENCES pair (id),
+    path     BLOB    NOT NULL,
+    until    INTEGER NOT NULL,
+    since    INTEGER NOT NULL,
+    dev      INTEGER NOT NULL,
+    ino      INTEGER NOT NULL,
+    mode     INTEGER NOT NULL,
+    uid      INTEGER NOT NULL,
+    gid      INTEGER NOT NULL,
+    nlink    INTEGER NOT NULL,
+    size     INTEGER NOT NULL,
+    blocks   INTEGER NOT NULL,
+    mtime    INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    rdev     INTEGER NOT NULL,
+    target   BLOB,
+    xattrs   BLOB,
+    sha256   BLOB CHECK (length(sha256) = 32),
+    PRIMARY KEY (pair, path, until)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX version_until ON version (pair, until);
+CREATE INDEX version_content ON version (pair, sha256);
+
+-- What each member keeps of it below .twindock/history/. A content is found by its SHA-256, be it here or in "file";
+-- a delta makes it from the content "base".
+CREATE TABLE kept (
+    pair        INTEGER NOT NULL REFERENCES pair (id),
+    member      INTEGER NOT NULL CHECK (member IN (1, 2)), -- A, B
+    place       BLOB    NOT NULL,             -- below .twindock/history/
+    run         INTEGER NOT NULL,             -- that put it there
+    kind        TEXT    NOT NULL CHECK (kind IN ('whole', 'delta', 'directory', 'attributes')),
+    path        BLOB    NOT NULL,             -- that it had in the collection
+    mode        INTEGER NOT NULL,
+    uid         INTEGER NOT NULL,
+    gid         INTEGER NOT NULL,
+    size        INTEGER NOT NULL,             -- of the version
+    mtime       INTEGER NOT NULL,
+    mtime_ns    INTEGER NOT NULL,
+    xattrs      BLOB,
+    sha256      BLOB CHECK (length(sha256) = 32),
+    base        BLOB CHECK (length(base) = 32),
+    stored      BLOB CHECK (length(stored) = 32), -- SHA-256 of what lies there, the delta's own for a delta
+    stored_size INTEGER NOT NULL,
+    cycle       INTEGER NOT NULL DEFAULT 0,   -- round of proving in which it was last read and right
+    proven      INTEGER NOT NULL DEFAULT 0,   -- and the time of that
+    lost        INTEGER NOT NULL DEFAULT 0,   -- 1: its bytes are damaged
+    PRIMARY KEY (pair, member, place)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX kept_content ON kept (pair, sha256);
+CREATE INDEX kept_run ON kept (pair, member, run);
+
+-- Directories of a member's history that agree with "kept". One that is not here was left by a run that was cut off.
+CREATE TABLE settled (
+    pair   INTEGER NOT NULL REFERENCES pair (id),
+    member INTEGER NOT NULL CHECK (member IN (1, 2)),
+    name   TEXT    NOT NULL,
+    run    INTEGER NOT NULL,
+    PRIMARY KEY (pair, member, name)
+) STRICT, WITHOUT ROWID;
+
+-- Restore drills.
+CREATE TABLE drill (
+    id      INTEGER PRIMARY KEY,
+    pair    INTEGER NOT NULL REFERENCES pair (id),
+    at      INTEGER NOT NULL,
+    files   INTEGER NOT NULL,  -- files and versions brought back
+    bytes   INTEGER NOT NULL,
+    failed  INTEGER NOT NULL
+) STRICT;
+CREATE INDEX drill_pair ON drill (pair, at);
 
 -- For people. Times are local; a path whose bytes are not UTF-8 shows as well as it can, path_hex has it exactly.
 CREATE VIEW files AS
@@ -193,8 +271,8 @@ CREATE VIEW runs AS
 SELECT id, collection, command,
        datetime(started, 'unixepoch', 'localtime') AS started,
        datetime(ended, 'unixepoch', 'localtime') AS ended,
-       verdict, result, exit, reason, files, bytes, copied, renamed, deleted, proven, unproven, held, repaired,
-       unreadable, state_a, state_b, uuid
+       verdict, result, exit, reason, accepted, files, bytes, copied, renamed, deleted, proven, unproven, held,
+       repaired, unreadable, state_a, state_b, uuid
   FROM run;
 
 CREATE VIEW incidents AS

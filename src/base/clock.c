@@ -198,3 +198,27 @@ void td_format_span(char *out, int64_t seconds) {
     else
         snprintf(out, size, "%" PRId64 " d %d h", days, hours);
 }
+
+int64_t td_parse_moment(const char *text) {
+    static const char *const forms[] = {"%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M",
+                                        "%Y-%m-%d"};
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        struct tm tm = {.tm_isdst = -1}, asked;
+        const char *end = strptime(text, forms[i], &tm);
+        if (end == NULL || *end != '\0')
+            continue;
+        tm.tm_isdst = -1;
+        bool date = strchr(forms[i], 'H') == NULL;
+        if (date) {
+            tm.tm_hour = 23;
+            tm.tm_min = 59;
+            tm.tm_sec = 59;
+        }
+        asked = tm;
+        time_t seconds = mktime(&tm);
+        if (seconds == (time_t)-1 || tm.tm_mday != asked.tm_mday) /* there is no 30th of February */
+            return -EINVAL;
+        return seconds;
+    }
+    return -EINVAL;
+}

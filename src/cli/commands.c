@@ -7,10 +7,12 @@
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define ASK_AGAIN_MS 200 /* how soon a signal is noticed while a question waits for its answer */
+#define DRILL_FILES 20
 #define COMMON (TD_OPT_CONFIG | TD_OPT_JSON)
 
 static int do_info(const struct td_app *app, const struct td_cli *cli, struct td_buf *out, struct td_error *err) {
@@ -142,6 +144,51 @@ static int do_slots(const struct td_app *app, const struct td_cli *cli, struct t
     return td_command_slots(app, &request, out, err);
 }
 
+static int do_history(const struct td_app *app, const struct td_cli *cli, struct td_buf *out, struct td_error *err) {
+    return td_command_history(app, cli->arguments[0], cli->argument_count > 1 ? cli->arguments[1] : NULL, out, err);
+}
+
+static int misuse(struct td_error *err, const char *text) {
+    td_fail_text(err, EINVAL, "%s; see twindock restore --help", text);
+    return TD_EXIT_USAGE;
+}
+
+/* `restore --drill [COLLECTION] [N]` */
+static int do_drill(const struct td_app *app, const struct td_cli *cli, struct td_buf *out, struct td_error *err) {
+    struct td_restore_request request = {.drill = DRILL_FILES};
+    for (size_t i = 0; i < cli->argument_count; i++) {
+        char *end;
+        long long count = strtoll(cli->arguments[i], &end, 10);
+        if (*end == '\0' && end != cli->arguments[i])
+            request.drill = count;
+        else if (request.collection == NULL)
+            request.collection = cli->arguments[i];
+        else
+            return misuse(err, "restore --drill takes a collection and a number");
+    }
+    if (request.drill < 1 || (cli->given & (TD_OPT_ALL | TD_OPT_TO | TD_OPT_AS_OF)) != 0)
+        return misuse(err, "restore --drill takes a collection and a number from 1 up, and nothing else");
+    return td_command_restore(app, &request, out, err);
+}
+
+static int do_restore(const struct td_app *app, const struct td_cli *cli, struct td_buf *out, struct td_error *err) {
+    if ((cli->given & TD_OPT_DRILL) != 0)
+        return do_drill(app, cli, out, err);
+    struct td_restore_request request = {
+        .collection = cli->argument_count > 0 ? cli->arguments[0] : NULL,
+        .to = cli->to,
+        .as_of = cli->as_of,
+        .paths = cli->arguments + 1,
+        .path_count = cli->argument_count > 0 ? cli->argument_count - 1 : 0,
+        .all = (cli->given & TD_OPT_ALL) != 0,
+    };
+    if (request.collection == NULL || request.to == NULL)
+        return misuse(err, "restore needs a collection and --to DIR");
+    if (request.all == (request.path_count > 0))
+        return misuse(err, "restore needs either paths or --all");
+    return td_command_restore(app, &request, out, err);
+}
+
 static int do_mail_test(const struct td_app *app, const struct td_cli *cli, struct td_buf *out, struct td_error *err) {
     (void)cli;
     return td_command_mail_test(app, out, err);
@@ -181,6 +228,9 @@ const struct td_cli_command td_cli_commands[] = {
      COMMON, 2, SIZE_MAX, true, true, do_accept},
     {"watch", "", "wait for insertions by itself, where there is no systemd; the nightly run is cron's", TD_OPT_CONFIG,
      0, 0, true, true, do_watch},
+    {"history", "COLLECTION [PATH]", "what changed when; reads the ledger only", COMMON, 1, 2, true, false, do_history},
+    {"restore", "COLLECTION PATH...|--all --to DIR", "bring back files, also as they were; or --drill [COLLECTION] [N]",
+     COMMON | TD_OPT_ALL | TD_OPT_AS_OF | TD_OPT_TO | TD_OPT_DRILL, 0, SIZE_MAX, true, true, do_restore},
     {"mail-test", "", "send a mail the way a failure would", TD_OPT_CONFIG, 0, 0, true, false, do_mail_test},
     {"mail-failure", "UNIT", "mail that a systemd unit of twindock's failed; for units, not for hands", TD_OPT_CONFIG,
      1, 1, false, false, do_mail_failure},

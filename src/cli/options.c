@@ -21,6 +21,10 @@ const struct td_cli_option td_cli_options[] = {
     {TD_OPT_REPLACE, "replace", 0, "MEMBER", "the new disk takes the place of A or B, which is gone"},
     {TD_OPT_LIST, "list", 0, NULL, "only list the disks that are there now; wait for none"},
     {TD_OPT_DOCK, "dock", 0, "NAME", "the dock, when more than one holds two disks"},
+    {TD_OPT_ALL, "all", 0, NULL, "everything"},
+    {TD_OPT_AS_OF, "as-of", 0, "TIME", "as it was then: 2014-09-02 20:00:04, or a date alone; local time"},
+    {TD_OPT_TO, "to", 0, "DIR", "the directory that receives it; nothing in it is overwritten"},
+    {TD_OPT_DRILL, "drill", 0, NULL, "an exercise: N random files and versions (20), proven and thrown away"},
     {TD_OPT_INFO, "info", 0, NULL, "the same as the command info"},
     {TD_OPT_HELP, "help", 'h', NULL, "this text"},
     {TD_OPT_VERSION, "version", 0, NULL, "the version"},
@@ -70,6 +74,12 @@ static void take(struct td_cli *cli, const struct td_cli_option *option, const c
         break;
     case TD_OPT_REPLACE:
         cli->replace = argument;
+        break;
+    case TD_OPT_AS_OF:
+        cli->as_of = argument;
+        break;
+    case TD_OPT_TO:
+        cli->to = argument;
         break;
     case TD_OPT_DOCK:
         cli->dock = argument;

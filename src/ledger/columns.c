@@ -55,6 +55,7 @@ void td_read_file(struct td_sql_stmt *stmt, struct td_file *file) {
         file->cycle[side] = td_sql_int(stmt, column++);
         file->proven_at[side] = td_sql_int(stmt, column++);
     }
+    file->had = (unsigned)td_sql_int(stmt, column);
 }
 
 void td_keep_texts(struct td_buf *texts, struct td_entry *entry) {

@@ -36,11 +36,16 @@ static int attach(struct td_ledger *ledger, const char *file, struct td_error *e
 }
 
 /* Of a new copy everything, of an old one all but its files. The first statement must meet the pair. */
-static const char *const all[] = {"queries/copy_pair.sql",      "queries/copy_members.sql", "queries/copy_runs.sql",
-                                  "queries/copy_incidents.sql", "queries/copy_files.sql",   NULL};
+static const char *const all[] = {"queries/copy_pair.sql",   "queries/copy_members.sql",
+                                  "queries/copy_runs.sql",   "queries/copy_incidents.sql",
+                                  "queries/copy_files.sql",  "queries/copy_versions.sql",
+                                  "queries/copy_kept.sql",   "queries/copy_settled.sql",
+                                  "queries/copy_drills.sql", NULL};
 static const char *const but_files[] = {
-    "queries/renew_pair.sql", "queries/copy_pair.sql", "queries/renew_members.sql",  "queries/copy_members.sql",
-    "queries/renew_runs.sql", "queries/copy_runs.sql", "queries/copy_incidents.sql", NULL};
+    "queries/renew_pair.sql",    "queries/copy_pair.sql",    "queries/renew_members.sql",  "queries/copy_members.sql",
+    "queries/renew_runs.sql",    "queries/copy_runs.sql",    "queries/copy_incidents.sql", "queries/renew_versions.sql",
+    "queries/copy_versions.sql", "queries/renew_kept.sql",   "queries/copy_kept.sql",      "queries/renew_settled.sql",
+    "queries/copy_settled.sql",  "queries/renew_drills.sql", "queries/copy_drills.sql",    NULL};
 
 static int copy_rows(struct td_ledger *ledger, int64_t pair, const char *const *statements, struct td_error *err) {
     int rc = 0;

@@ -21,22 +21,59 @@ int td_ledger_file(struct td_ledger *ledger, int64_t pair, const char *path, str
     return 0;
 }
 
-static int write_file(struct td_ledger *ledger, int64_t pair, const struct td_file *file, struct td_error *err) {
+static int bind_and_run(struct td_ledger *ledger, const char *statement, int64_t pair, const struct td_file *file,
+                        bool all, struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
     int param = 2 + TD_ENTRY_COLUMNS;
-    int rc = td_write_take(ledger, "queries/put_file.sql", &q, err);
+    int rc = td_write_take(ledger, statement, &q, err);
 
     if (rc < 0)
         return rc;
     td_sql_bind_int(q, 1, pair);
     td_bind_entry(q, 2, &file->entry);
     td_sql_bind_blob(q, param++, file->has_hash ? file->hash : NULL, TD_HASH_LEN);
+    if (!all)
+        return td_sql_run(q, NULL, err);
     td_sql_bind_int(q, param++, file->held ? TD_HELD : file->accepted ? TD_ACCEPTED : 0);
     for (int side = 0; side < TD_SIDES; side++) {
         td_sql_bind_int(q, param++, file->cycle[side]);
         td_sql_bind_int(q, param++, file->proven_at[side]);
     }
+    td_sql_bind_int(q, param, file->had);
     return td_sql_run(q, NULL, err);
+}
+
+/* A version that never came to any member makes room for the next: the one before it has lasted until now. */
+static int extend_state(struct td_ledger *ledger, int64_t pair, const char *path, const uint8_t *hash,
+                        struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int rc = td_write_take(ledger, "queries/extend_state.sql", &q, err);
+
+    if (rc < 0)
+        return rc;
+    td_sql_bind_int(q, 1, pair);
+    td_sql_bind_bytes(q, 2, path);
+    td_sql_bind_blob(q, 3, hash, TD_HASH_LEN);
+    return td_sql_run(q, NULL, err);
+}
+
+static int keep_dropped(struct td_ledger *ledger, int64_t pair, const char *path, struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int rc = td_write_take(ledger, "queries/keep_dropped.sql", &q, err);
+
+    if (rc < 0)
+        return rc;
+    td_sql_bind_int(q, 1, pair);
+    td_sql_bind_bytes(q, 2, path);
+    return td_sql_run(q, NULL, err);
+}
+
+/* What the path was becomes a version. */
+static int write_file(struct td_ledger *ledger, int64_t pair, const struct td_file *file, struct td_error *err) {
+    int rc = extend_state(ledger, pair, file->entry.path, file->has_hash ? file->hash : NULL, err);
+
+    rc = rc < 0 ? rc : bind_and_run(ledger, "queries/keep_state.sql", pair, file, false, err);
+    return rc < 0 ? rc : bind_and_run(ledger, "queries/put_file.sql", pair, file, true, err);
 }
 
 int td_ledger_put_file(struct td_ledger *ledger, int64_t pair, const struct td_file *file, struct td_error *err) {
@@ -78,7 +115,14 @@ static int change(struct td_ledger *ledger, const char *statement, int64_t pair,
 }
 
 int td_ledger_drop_file(struct td_ledger *ledger, int64_t pair, const char *path, struct td_error *err) {
-    return change(ledger, "queries/drop_file.sql", pair, path, 0, 0, 0, err);
+    int rc = td_ledger_begin(ledger, err);
+
+    if (rc < 0)
+        return rc;
+    rc = extend_state(ledger, pair, path, NULL, err);
+    rc = rc < 0 ? rc : keep_dropped(ledger, pair, path, err);
+    rc = rc < 0 ? rc : change(ledger, "queries/drop_file.sql", pair, path, 0, 0, 0, err);
+    return td_write_end(ledger, rc, err);
 }
 
 int td_ledger_prove(struct td_ledger *ledger, int64_t pair, const char *path, enum td_side side, int64_t cycle,

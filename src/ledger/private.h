@@ -13,6 +13,7 @@ struct td_ledger {
     int64_t touched; /* pair whose sums this transaction has already declared out of date */
     bool batching;   /* a transaction of the working tables alone is open */
     int batched;     /* writes in it */
+    int64_t live_of; /* pair of which temp.live tells where contents are, 0: none */
     int64_t lists;   /* job lists made so far: each has its number */
     /* Texts of the last td_ledger_file() and td_work_entry(), and paths on their way through td_work_evidence(). */
     struct td_buf file_texts, entry_texts;

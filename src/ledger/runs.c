@@ -254,3 +254,14 @@ int td_ledger_run_safe(struct td_ledger *ledger, int64_t run, const char *safe, 
     td_sql_bind_text(q, 3, disks);
     return td_run_found(q, "the run", err);
 }
+
+int td_ledger_run_accepted(struct td_ledger *ledger, int64_t run, const char *text, struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int rc = td_write_take(ledger, "queries/run_accepted.sql", &q, err);
+
+    if (rc < 0)
+        return rc;
+    td_sql_bind_int(q, 1, run);
+    td_sql_bind_text(q, 2, text);
+    return td_sql_run(q, NULL, err);
+}

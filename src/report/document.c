@@ -81,6 +81,8 @@ static void add_counts(struct td_json *object, const struct td_counts *counts) {
     td_field_count(object, "proven", counts->proven);
     td_field_count(object, "proven_bytes", counts->proven_bytes);
     td_field_count(object, "left", counts->left);
+    td_field_count(object, "given_up", counts->given_up);
+    td_field_count(object, "given_up_bytes", counts->given_up_bytes);
 }
 
 static struct td_json *incident_json(const struct td_incident *incident) {

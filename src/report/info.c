@@ -261,6 +261,7 @@ static struct td_json *row_json(const struct td_info_row *row) {
     td_json_set(members, "B", member_json(&row->members[1]));
     td_json_bool(object, "overdue", row->overdue);
     td_field_text(object, "safe", row->safe);
+    td_field_time(object, "last_drill", row->last_drill);
     return object;
 }
 

@@ -8,6 +8,7 @@
 #include "twindock/report/text.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #define WIDTH 72
@@ -118,13 +119,58 @@ static void say_copy(const struct td_restore_facts *facts, struct td_buf *out) {
                    "so.");
 }
 
-static void say_history(struct td_buf *out) {
+/* With the names of this very disk, where they fit on a line. */
+static void say_delta(const struct td_restore_facts *facts, struct td_buf *out) {
+    TD_AUTOBUF struct td_buf dir = {0}, patch = {0}, base = {0};
+    const char *name = facts->delta != NULL ? strrchr(facts->delta, '/') : NULL;
+    char delta[24] = "DELTA";
+    td_buf_puts(&dir, "cd /mnt/.twindock/history/");
+    td_buf_puts(&base, "BASE");
+    if (name != NULL && strlen(name) > 12) {
+        td_buf_clear(&base);
+        collection_dir(facts, &base);
+        td_text_shell(&base, facts->delta_base);
+    }
+    if (name == NULL || base.len > 40 || name - facts->delta > 40) {
+        td_buf_clear(&base);
+        td_buf_puts(&base, "BASE");
+        td_buf_puts(&dir, "RUN/.deltas");
+    } else {
+        td_buf_add(&dir, facts->delta, (size_t)(name - facts->delta));
+        snprintf(delta, sizeof delta, "%.12s*", name + 1);
+    }
+    command(out, td_buf_text(&dir));
+    td_buf_printf(&patch, "rdiff patch %s %s /tmp/old", base.data, delta);
+    command(out, td_buf_text(&patch));
+    command(out, "sha256sum /tmp/old");
+    td_buf_clear(&patch);
+    td_buf_printf(&patch, "cp --attributes-only --preserve=all %s /tmp/old", delta);
+    command(out, td_buf_text(&patch));
+}
+
+static void say_history(const struct td_restore_facts *facts, struct td_buf *out) {
     heading(out, "4. Older versions and deleted files");
-    paragraph(out, "What a backup replaced or deleted is kept for a while, whole, with its old times and owners:");
+    paragraph(out,
+              "What a backup replaced or deleted is kept for a while. RUN is the run that put it away: its number and "
+              "the time, in UTC, at which it began. PATH is the file's path in the collection.");
     command(out, "/mnt/.twindock/history/RUN/PATH");
-    paragraph(out, "RUN is the run that put it there: its number and the time, in UTC, at which it began. PATH is the "
-                   "file's path in the collection. To find every version of a file:");
-    command(out, "find /mnt/.twindock/history -path '*/NAME'");
+    command(out, "/mnt/.twindock/history/RUN.index");
+    paragraph(out, "RUN.index is a text that lists what lies in RUN, a line for each version, its fields separated by "
+                   "tabs; the first line names them. (A line that begins with a backslash has \\n, \\r, \\t and \\\\ "
+                   "for newline, carriage return, tab and backslash in names.) To find every version of a file:");
+    command(out, "grep -F NAME /mnt/.twindock/history/*.index");
+    paragraph(out,
+              "A version of kind \"whole\" lies there as it was, with its times and owners: copy it with `cp -a`. Of "
+              "kind \"delta\", only the difference lies there. rdiff (of the package rdiff) makes the file from it "
+              "and from the file that has the SHA-256 in the field \"base\". That is mostly the next newer version: "
+              "look for it in .twindock/SHA256SUMS, then in the second field of all RUN.index; if it is a delta "
+              "itself, make that first. For example:");
+    say_delta(facts, out);
+    paragraph(out,
+              "sha256sum must print the second field of the version's line, with which the delta's name begins. The "
+              "last command gives the file its old owner, mode, times and attributes. To check all that lies in "
+              "the history:");
+    command(out, "cd /mnt/.twindock/history && sha256sum -c --quiet SHA256SUMS");
 }
 
 static void say_rest(const struct td_restore_facts *facts, struct td_buf *out) {
@@ -158,7 +204,7 @@ void td_restore_text(const struct td_restore_facts *facts, struct td_buf *out) {
     say_mount(&text);
     say_check(&text);
     say_copy(facts, &text);
-    say_history(&text);
+    say_history(facts, &text);
     say_rest(facts, &text);
     td_buf_add(out, td_buf_text(&text), text.len - 1); /* without the last empty line */
 }

@@ -174,6 +174,8 @@ static void say_counts(const struct td_run *run, struct td_buf *out) {
     say_count(counts->deleted, "deleted", 0, out);
     say_count(counts->updated, "with new attributes", 0, out);
     say_count(counts->proven, counts->proven == 1 ? "copy proven" : "copies proven", counts->proven_bytes, out);
+    say_count(counts->given_up, counts->given_up == 1 ? "old version given up" : "old versions given up",
+              counts->given_up_bytes, out);
     if (run->ended > run->started) {
         td_format_span(span, run->ended - run->started);
         td_buf_printf(out, ", in %s", span);

@@ -13,6 +13,8 @@
 #include "twindock/run/notify.h"
 
 #include <errno.h>
+#include <pwd.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -189,6 +191,22 @@ static int forget_older_states(struct td_backup *backup, struct td_error *err) {
     return rc;
 }
 
+/* --accept-changes took the brake off: who did it, and what for, must be found when it turns out to have been wrong. */
+static int record_acceptance(struct td_backup *backup, struct td_error *err) {
+    const struct td_collection_config *collection = backup->collection;
+    TD_AUTOBUF struct td_buf why = {0}, text = {0};
+    if (!td_brake_check(&backup->engine.brake, collection->max_delete, collection->max_change, &why))
+        return 0;
+    const char *sudo = getenv("SUDO_USER");
+    struct passwd *user = getpwuid(getuid());
+    td_buf_printf(&text, "%s (uid %ju): %s",
+                  sudo != NULL   ? sudo
+                  : user != NULL ? user->pw_name
+                                 : "?",
+                  (uintmax_t)getuid(), td_buf_text(&why));
+    return td_ledger_run_accepted(backup->ledger, backup->run.id, text.data, err);
+}
+
 /* Everything up to the verdict. 0: ok and planned; an exit code: refused; negative: an error. */
 static int come_to_verdict(struct td_backup *backup, struct td_error *err) {
     TD_AUTOBUF struct td_buf why = {0};
@@ -218,7 +236,9 @@ static int come_to_verdict(struct td_backup *backup, struct td_error *err) {
     }
     if (backup->dry_run)
         return 0;
-    rc = td_backup_preen(backup, &dirty, &why, err);
+    rc = record_acceptance(backup, err);
+    if (rc == 0)
+        rc = td_backup_preen(backup, &dirty, &why, err);
     if (rc == 0 && why.len > 0)
         return refuse(backup, TD_UNCLEAN, td_buf_text(&why));
     if (rc == 0 && dirty)
@@ -256,6 +276,8 @@ static int work(struct td_backup *backup, struct td_error *err) {
         rc = td_engine_prove(engine, TD_SIDE_BIT(TD_SOURCE) | td_engine_members(engine), err);
     if (rc == 0 && td_engine_members(engine) != 0)
         rc = td_engine_settle(engine, true, err);
+    if (rc == 0 && td_engine_members(engine) != 0 && !engine->late)
+        rc = td_engine_prove_history(engine, true, err);
     if (rc == 0 && td_engine_members(engine) != 0)
         rc = td_engine_directories(engine, err);
     return rc;

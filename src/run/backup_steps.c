@@ -5,6 +5,7 @@
 #include "twindock/base/io.h"
 #include "twindock/base/sys.h"
 #include "twindock/dock/card.h"
+#include "twindock/ledger/history.h"
 #include "twindock/platform/digest.h"
 #include "twindock/platform/mount.h"
 #include "twindock/run/backup.h"
@@ -57,6 +58,14 @@ static int raise_member(struct td_backup *backup, enum td_side side, struct td_e
     return rc;
 }
 
+static int agree_on_history(struct td_backup *backup, enum td_side side, struct td_error *err) {
+    struct td_error own = {0};
+    int rc = td_backup_history(backup, side, &own, err);
+    if (rc == 0 && own.code != 0)
+        td_backup_lose(backup, side, -own.code, &own);
+    return rc;
+}
+
 int td_backup_begin(struct td_backup *backup, struct td_error *err) {
     backup->generation = next_generation(backup);
     int rc = td_ledger_intend(backup->ledger, backup->pair->id, backup->generation, err);
@@ -70,6 +79,8 @@ int td_backup_begin(struct td_backup *backup, struct td_error *err) {
         else
             rc = td_ledger_confirm(backup->ledger, backup->pair->id, backup->pair->members[side - TD_A].id,
                                    backup->generation, err);
+        if (rc == 0 && raised == 0)
+            rc = agree_on_history(backup, (enum td_side)side, err);
     }
     return rc;
 }
@@ -175,6 +186,8 @@ int td_backup_manifests(struct td_backup *backup, struct td_error *err) {
 static int write_restore(struct td_backup *backup, enum td_side side, struct td_error *err) {
     const struct td_mounted *mounted = &backup->docking.mounted[side];
     TD_AUTOBUF struct td_buf text = {0}, have = {0};
+    TD_AUTOFREE char *delta = NULL, *base = NULL;
+    (void)td_ledger_example(backup->ledger, backup->pair->id, side, &delta, &base, NULL); /* no more than an example */
     struct td_restore_facts facts = {
         .collection = backup->collection->name,
         .target = backup->collection->target,
@@ -183,6 +196,8 @@ static int write_restore(struct td_backup *backup, enum td_side side, struct td_
         .host = backup->run.host,
         .member = side == TD_A ? 'A' : 'B',
         .last_run = backup->run.started,
+        .delta = delta,
+        .delta_base = base,
     };
     int dir = strcmp(backup->collection->target, ".") == 0 ? mounted->store : mounted->root;
     td_restore_text(&facts, &text);
@@ -204,6 +219,13 @@ static int finish_member(struct td_backup *backup, enum td_side side, struct td_
                                &last, &before, err);
     if (rc == 0)
         rc = td_history_expire(store, last, before, backup->history, &expired, err);
+    struct td_counts *tally = &backup->engine.tally[side], *counts = &backup->engine.counts;
+    tally->given_up += expired.files;
+    tally->given_up_bytes += expired.bytes;
+    if (tally->given_up > counts->given_up) {
+        counts->given_up = tally->given_up;
+        counts->given_up_bytes = tally->given_up_bytes;
+    }
     return rc;
 }
 
@@ -217,6 +239,8 @@ int td_backup_finish(struct td_backup *backup, struct td_error *err) {
         int finished = finish_member(backup, (enum td_side)side, &error);
         if (finished != 0)
             td_backup_lose(backup, (enum td_side)side, finished, &error);
+        else
+            rc = agree_on_history(backup, (enum td_side)side, err);
     }
     if (rc == 0)
         rc = td_backup_copy_ledger(backup, err);

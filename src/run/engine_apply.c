@@ -52,6 +52,10 @@ void td_engine_targets_stop(struct td_engine *engine, bool cancel) {
         if (!cancel)
             td_target_flush(engine->target[side]);
         notice_losses(engine);
+        uint64_t files = 0, bytes = 0;
+        td_target_given_up(engine->target[side], &files, &bytes);
+        engine->tally[side].given_up += files;
+        engine->tally[side].given_up_bytes += bytes;
         td_target_stop(engine->target[side], cancel);
         engine->target[side] = NULL;
     }
@@ -209,14 +213,17 @@ static int submit(struct td_engine *engine, const struct td_work_op *work, struc
         .ctx = engine,
     };
     if (work->action == TD_ACT_ENTER) {
-        int rc = td_engine_write(engine, err);
-        if (rc != 0)
-            return rc;
+        int entered = td_engine_write(engine, err);
+        if (entered != 0)
+            return entered;
         return work->from != NULL ? enter_moved(engine, work->path, work->from, err)
                                   : enter_plain(engine, work->path, err);
     }
+    int rc = td_engine_say_old(engine, work, &op, err);
+    if (rc != 0)
+        return rc;
     if (work->action != TD_ACT_DELETE) {
-        int rc = td_work_entry(engine->ledger, TD_SOURCE, work->path, &entry, err);
+        rc = td_work_entry(engine->ledger, TD_SOURCE, work->path, &entry, err);
         if (rc == -ENOENT)
             return 0;
         if (rc != 0)
@@ -225,7 +232,7 @@ static int submit(struct td_engine *engine, const struct td_work_op *work, struc
     }
     if (work->action == TD_ACT_COPY)
         return copy_file(engine, work, &op, err);
-    int rc = engine->repairing ? 0 : td_work_replaced(engine->ledger, work->path, err);
+    rc = engine->repairing ? 0 : td_work_replaced(engine->ledger, work->path, err);
     if (rc != 0)
         return rc;
     for (int side = TD_A; side <= TD_B; side++)
@@ -268,6 +275,8 @@ static void add_up(struct td_engine *engine) {
     TD_MORE(renamed);
     TD_MORE(deleted);
     TD_MORE(updated);
+    TD_MORE(given_up);
+    TD_MORE(given_up_bytes);
 #undef TD_MORE
 }
 
@@ -314,9 +323,11 @@ static int delete_on_full(struct td_engine *engine, enum td_side side, struct td
                            .action = TD_ACT_DELETE,
                            .path = work.path,
                            .keep = work.keep};
-        if ((work.members & TD_SIDE_BIT(side)) != 0)
+        rc = td_engine_say_old(engine, &work, &op, err);
+        if (rc == 0 && (work.members & TD_SIDE_BIT(side)) != 0)
             td_target_submit(engine->target[side], &op);
-        rc = td_stop_asked(engine->stop) ? -ECANCELED : td_engine_drain(engine, 0, err);
+        if (rc == 0)
+            rc = td_stop_asked(engine->stop) ? -ECANCELED : td_engine_drain(engine, 0, err);
     }
     td_cursor_close(cursor);
     td_target_flush(engine->target[side]);
@@ -450,10 +461,21 @@ static int deleted(struct td_engine *engine, const struct td_op_done *done, stru
     return rc == -ENOENT ? 0 : rc;
 }
 
+/* What carries no content has no other proof than that it has been done. */
+static int enter_attributes(struct td_engine *engine, const char *path, struct td_error *err) {
+    struct td_entry entry;
+    int rc = td_work_entry(engine->ledger, TD_SOURCE, path, &entry, err);
+    if (rc != 0)
+        return rc == -ENOENT ? 0 : rc;
+    return S_ISREG(entry.mode) || S_ISDIR(entry.mode) ? 0 : enter_plain(engine, path, err);
+}
+
 int td_engine_op_done(struct td_engine *engine, const struct td_message *message, struct td_error *err) {
     const struct td_op_done *done = &message->op;
     enum td_why why = (enum td_why)(done->id & ((1 << WHY_BITS) - 1));
     int rc = td_engine_write(engine, err);
+    if (rc == 0)
+        rc = td_engine_enter_items(engine, done, err);
     if (rc == 0 && why == TD_WHY_REPAIR)
         rc = td_engine_repaired(engine, done->path, done->side, done->error, err);
     if (rc != 0)
@@ -480,7 +502,9 @@ int td_engine_op_done(struct td_engine *engine, const struct td_message *message
         return enter_from(engine, done, done->from, done->action == TD_ACT_MOVE, err);
     case TD_ACT_ATTRIBUTES:
         tally->updated++;
-        return 0; /* the ledger takes new times and modes when the source's content has been read */
+        return enter_attributes(
+            engine, done->path,
+            err); /* of files the ledger takes new times and modes when the source's content has been read */
     case TD_ACT_DELETE:
         return deleted(engine, done, tally, err);
     default:

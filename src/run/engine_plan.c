@@ -96,7 +96,8 @@ static bool not_in_ledger(const struct td_row *row) {
     if (source == NULL || source->error != 0 || is_file(source))
         return false;
     return row->ledger == NULL || row->ledger->has_hash || row->ledger->held ||
-           !td_entry_same_content(&row->ledger->entry, source);
+           !td_entry_same_content(&row->ledger->entry, source) ||
+           (!S_ISDIR(source->mode) && !td_entry_same_attributes(&row->ledger->entry, source));
 }
 
 static int enter(struct td_engine *engine, const struct td_row *row, struct td_error *err) {
@@ -190,6 +191,8 @@ int td_engine_plan(struct td_engine *engine, struct td_error *err) {
         rc = td_work_find_astray(engine->ledger, engine->pair, td_engine_members(engine), err);
     if (rc == 0)
         rc = td_work_find_moves(engine->ledger, engine->pair, confirm_move, &planning, err);
+    if (rc == 0 && engine->brake.deleted_files > 0)
+        rc = td_engine_count_scrambled(engine, err);
     engine->planned = true;
     free(planning.hashed_path);
     free(planning.buffer);

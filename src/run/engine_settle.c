@@ -173,6 +173,7 @@ static int enter_finding(struct td_engine *engine, const char *path, const struc
             return rc == -ENOENT ? 0 : rc;
         file->has_hash = true;
         file->held = file->accepted = false;
+        file->had = 0;
         memcpy(file->hash, said->side[TD_SOURCE].hash, TD_HASH_LEN);
     }
     for (int side = 0; side < TD_SIDES; side++) {
@@ -293,6 +294,18 @@ static bool differs(int root, const struct td_entry *wanted) {
     return dir >= 0 && td_entry_read(dir, "", &have) == 0 && !td_entry_same_attributes(&have, wanted);
 }
 
+/* The ledger's idea of a directory, for whoever goes back. */
+static int enter_directory(struct td_engine *engine, const struct td_entry *entry, struct td_error *err) {
+    struct td_file known, file = {.entry = *entry};
+    int rc = td_ledger_file(engine->ledger, engine->pair, entry->path, &known, err);
+    if (rc != 0 && rc != -ENOENT)
+        return rc;
+    if (rc == 0 && S_ISDIR(known.entry.mode) && td_entry_same_attributes(&known.entry, entry))
+        return 0;
+    rc = td_engine_write(engine, err);
+    return rc != 0 ? rc : td_ledger_put_file(engine->ledger, engine->pair, &file, err);
+}
+
 int td_engine_directories(struct td_engine *engine, struct td_error *err) {
     struct td_cursor *cursor = NULL;
     struct td_entry entry;
@@ -304,7 +317,9 @@ int td_engine_directories(struct td_engine *engine, struct td_error *err) {
         for (int side = TD_A; side <= TD_B; side++)
             if (engine->side[side].alive && differs(engine->side[side].root, &entry))
                 td_target_submit(engine->target[side], &op);
-        rc = td_stop_asked(engine->stop) ? -ECANCELED : td_engine_drain(engine, 0, err);
+        rc = td_stop_asked(engine->stop) ? -ECANCELED : enter_directory(engine, &entry, err);
+        if (rc == 0)
+            rc = td_engine_drain(engine, 0, err);
     }
     td_cursor_close(cursor);
     td_engine_targets_stop(engine, rc != 0);

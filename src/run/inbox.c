@@ -22,6 +22,7 @@ void td_message_free(struct td_message *message) {
     free(message->path);
     free(message->from);
     free(message->text);
+    td_kept_items_free(message->items);
     free(message);
 }
 
@@ -58,6 +59,12 @@ void td_inbox_put_op(void *inbox, const struct td_op_done *done) {
     message->text = done->text != NULL ? must(strdup(done->text)) : NULL;
     message->op.text = message->text;
     message->op.from = message->from = done->from != NULL ? must(strdup(done->from)) : NULL;
+    for (const struct td_kept_item *item = done->items; item != NULL; item = item->next) {
+        struct td_kept_item *copy = td_kept_item_new(&item->version);
+        copy->next = message->items;
+        message->items = copy;
+    }
+    message->op.items = message->items;
     put(inbox, message);
 }
 

@@ -4,6 +4,7 @@
 #include "twindock/base/clock.h"
 #include "twindock/base/escape.h"
 #include "twindock/config/config.h"
+#include "twindock/ledger/history.h"
 #include "twindock/ledger/mails.h"
 #include "twindock/platform/blockdev.h"
 #include "twindock/platform/mount.h"
@@ -22,6 +23,7 @@
 #define WORTH_TELLING_S 120
 
 struct rows {
+    struct td_ledger *ledger;
     const struct td_app *app;
     struct td_info_row *list;
     size_t count;
@@ -141,12 +143,14 @@ static int add_row(void *ctx, const struct td_info_fact *fact) {
     describe_state(rows, fact, &state);
     row->overdue = state.overdue;
     describe_safety(fact, row);
+    if (td_ledger_last_drill(rows->ledger, fact->pair.id, &row->last_drill, NULL) != 0)
+        row->last_drill = 0;
     td_info_flag(row, &state);
     return 0;
 }
 
 static int gather(const struct td_app *app, struct td_ledger *ledger, struct rows *rows, struct td_error *err) {
-    *rows = (struct rows){.app = app, .now = td_wall_seconds()};
+    *rows = (struct rows){.app = app, .ledger = ledger, .now = td_wall_seconds()};
     return td_ledger_info(ledger, add_row, rows, err);
 }
 

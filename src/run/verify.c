@@ -86,6 +86,8 @@ static int read_members(struct verifying *verifying, const struct td_collection_
         rc = td_engine_prove(engine, td_engine_members(engine), err);
     if (rc == 0)
         rc = td_engine_settle(engine, false, err);
+    if (rc == 0)
+        rc = td_engine_prove_history(engine, false, err);
     td_progress_clear(engine->progress);
     return rc;
 }

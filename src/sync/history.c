@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define TD_RUN_DIGITS 8
 #define TD_RUN_DIGITS_MAX 14     /* what fits into TD_HISTORY_NAME_MAX together with the time */
@@ -109,6 +110,13 @@ static int td_find_oldest(int store, const char *except, struct td_kept_run *old
     return found;
 }
 
+/* The text beside a run's directory goes with it; it is made anew when it is needed. */
+static void td_drop_index(int fd, const char *name) {
+    char index[TD_HISTORY_NAME_MAX + 16];
+    snprintf(index, sizeof(index), "%s.index", name);
+    (void)unlinkat(fd, index, 0);
+}
+
 /* Remove `name` from history/ and quarantine/. */
 static int td_drop_run(int store, const char *name, struct td_expired *out, struct td_error *err) {
     for (size_t i = 0; i < TD_STORES; i++) {
@@ -120,6 +128,7 @@ static int td_drop_run(int store, const char *name, struct td_expired *out, stru
         int rc = td_remove_tree(fd, name, out);
         if (rc < 0)
             return td_fail(err, -rc, "cannot give up %s/%s", td_stores[i], name);
+        td_drop_index(fd, name);
     }
     out->runs++;
     return 0;
@@ -177,6 +186,7 @@ static int td_expire_store(int store, const char *which, int64_t last, const cha
         int rc = td_remove_tree(fd, runs[i].name, out);
         if (rc < 0)
             return td_fail(err, -rc, "cannot give up %s/%s", which, runs[i].name);
+        td_drop_index(fd, runs[i].name);
         out->runs++;
     }
     return 0;
@@ -213,4 +223,24 @@ int td_history_drop_oldest(int store, const char *except, struct td_expired *out
     if (td_recovered_before(store, INT64_MAX))
         return td_drop_run(store, TD_RECOVERED, out, err);
     return td_fail_text(err, ENOENT, "there is no older history to give up");
+}
+
+int td_history_list(int store, int (*each)(void *ctx, const char *name, int64_t run), void *ctx, struct td_error *err) {
+    TD_AUTOCLOSE int fd = td_open_store(store, TD_HISTORY);
+    if (fd == -ENOENT)
+        return 0;
+    __attribute__((cleanup(td_close_dir))) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (!dir)
+        return td_fail(err, fd < 0 ? -fd : errno, "cannot read the history");
+    td_take_fd(&fd);
+    struct dirent *entry;
+    while ((errno = 0, entry = readdir(dir))) {
+        struct td_kept_run run = {.run = 0};
+        if (!td_parse_run(entry->d_name, &run) && strcmp(entry->d_name, TD_RECOVERED) != 0)
+            continue;
+        int rc = each(ctx, entry->d_name, run.run);
+        if (rc != 0)
+            return rc;
+    }
+    return errno != 0 ? td_fail(err, errno, "cannot read the history") : 0;
 }

@@ -55,6 +55,7 @@ static int td_stage_new(struct td_target *target, struct td_task *task,
 
 void td_stage_drop(struct td_target *target, struct td_task *task) {
     char name[TD_STAGED_NAME_MAX];
+    td_delta_drop(target, task);
     if (task->fd >= 0)
         close(task->fd);
     task->fd = -1;

@@ -125,6 +125,13 @@ uint64_t td_target_bytes(struct td_target *target) {
     return bytes;
 }
 
+void td_target_given_up(struct td_target *target, uint64_t *files, uint64_t *bytes) {
+    pthread_mutex_lock(&target->lock);
+    *files = target->given_up.files;
+    *bytes = target->given_up.bytes;
+    pthread_mutex_unlock(&target->lock);
+}
+
 void td_target_stop(struct td_target *target, bool cancel) {
     if (!target)
         return;

@@ -44,6 +44,8 @@ static void td_report(struct td_target *target, struct td_task *task) {
         .bytes = task->op.action == TD_ACT_COPY ? task->written : 0,
     };
     memcpy(done.hash, task->hash, TD_HASH_LEN);
+    if (task->error == 0)
+        done.items = task->items;
     if (task->error != 0 && td_gives_content(task) && target->state == TD_TARGET_OK)
         td_failed_note(target, task->op.path);
     if (target->options.done)
@@ -110,6 +112,7 @@ static void td_batch_end(struct td_target *target) {
             return;
         td_report_all(target, &target->placed); /* of the batch before: durable by now */
         td_batch_verify(target);
+        td_delta_batch(target);
     }
     if (target->state == TD_TARGET_OK && !td_cancelled(target))
         td_batch_place(target);

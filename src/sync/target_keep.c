@@ -6,7 +6,6 @@
 #include "target_private.h"
 
 #include "twindock/base/beneath.h"
-#include "twindock/base/buf.h"
 #include "twindock/base/cleanup.h"
 #include "twindock/base/sys.h"
 #include "twindock/sync/attributes.h"
@@ -39,22 +38,21 @@ int td_rename_new(int olddir, const char *old, int newdir, const char *new) {
     return td_sys.renameat2(olddir, old, newdir, new, 0) < 0 ? -errno : 0;
 }
 
-static int td_open_child(int dir, const char *name) {
+int td_keep_child(int dir, const char *name) {
     if (mkdirat(dir, name, 0700) < 0 && errno != EEXIST)
         return -errno;
     int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     return fd < 0 ? -errno : fd;
 }
 
-/* history/<run> or quarantine/<run>, made when first needed. */
-static int td_keep_root(struct td_target *target, bool quarantine) {
+int td_keep_root(struct td_target *target, bool quarantine) {
     int *root = &target->keep[quarantine];
     if (*root >= 0)
         return *root;
-    TD_AUTOCLOSE int above = td_open_child(target->options.store, quarantine ? TD_QUARANTINE : TD_HISTORY);
+    TD_AUTOCLOSE int above = td_keep_child(target->options.store, quarantine ? TD_QUARANTINE : TD_HISTORY);
     if (above < 0)
         return above;
-    return *root = td_open_child(above, target->options.history);
+    return *root = td_keep_child(above, target->options.history);
 }
 
 /* Open the directory for `path` below root, making what is missing. */
@@ -67,25 +65,31 @@ static int td_keep_parent(int root, const char *path) {
     return rc < 0 ? rc : td_open_parent(root, path, &name);
 }
 
-static int td_keep_find(struct td_target *target, const struct td_task *task) {
+static int td_keep_find(struct td_target *target, const struct td_task *task, struct td_kept *kept) {
     int root = td_keep_root(target, task->op.quarantine);
     if (root < 0)
         return root;
     int fd = td_keep_parent(root, task->op.path);
+    td_buf_clear(&kept->place);
+    td_buf_printf(&kept->place, "%s/%s", target->options.history, task->op.path);
     for (int n = 1; (fd == -ENOTDIR || fd == -ELOOP) && n < TD_SUFFIXES; n++) {
         TD_AUTOBUF struct td_buf path = {0};
         td_buf_printf(&path, ".~%d~/%s", n, task->op.path);
         fd = td_keep_parent(root, td_buf_text(&path));
+        td_buf_clear(&kept->place);
+        td_buf_printf(&kept->place, "%s/%s", target->options.history, path.data);
     }
+    kept->place.len = (size_t)(strrchr(kept->place.data, '/') + 1 - kept->place.data);
+    kept->place.data[kept->place.len] = '\0';
     return fd;
 }
 
 int td_keep_open(struct td_target *target, const struct td_task *task, struct td_kept *kept, struct td_error *err) {
-    *kept = (struct td_kept){.dir = -1};
+    *kept = (struct td_kept){.dir = -1, .quarantine = task->op.quarantine};
     if (!target->options.history)
         return 0;
     do
-        kept->dir = td_keep_find(target, task);
+        kept->dir = td_keep_find(target, task, kept);
     while (td_room_retry(target, kept->dir));
     if (kept->dir < 0)
         return td_fail(err, -kept->dir, "cannot make a place in history for %s", task->op.path);
@@ -97,6 +101,7 @@ int td_keep_open(struct td_target *target, const struct td_task *task, struct td
 void td_keep_close(struct td_kept *kept) {
     td_cleanup_fd(&kept->dir);
     kept->dir = -1;
+    td_buf_free(&kept->place);
 }
 
 static bool td_same_inode(int dir, const char *name, int otherdir, const char *other) {
@@ -136,6 +141,8 @@ int td_keep_rename(struct td_kept *kept, int dir, const char *name, struct td_er
         if (rc == -EEXIST && td_same_inode(dir, name, kept->dir, unique))
             rc = td_sys.unlinkat(dir, name, 0) < 0 ? -errno : 0;
     }
+    if (rc == 0)
+        memcpy(kept->name, unique, sizeof(unique));
     return rc < 0 ? td_fail(err, -rc, "cannot move the old %s into history", kept->base) : 0;
 }
 
@@ -158,5 +165,6 @@ int td_keep_mkdir(struct td_kept *kept, int dir, const char *name, struct td_err
     }
     if (rc < 0)
         return td_fail(err, -rc, "cannot keep the directory %s in history", name);
+    memcpy(kept->name, unique, sizeof(unique));
     return td_attributes_apply(&entry, dir, name, kept->dir, unique, err);
 }

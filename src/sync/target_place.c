@@ -45,10 +45,15 @@ static int td_rename(int olddir, const char *old, int newdir, const char *new, u
 }
 
 /* After the exchange: what was in the tree goes into history, or away. */
-static int td_put_away(struct td_target *target, const char *swap, struct td_kept *kept, struct td_error *err) {
+static int td_put_away(struct td_target *target, struct td_task *task, const char *swap, struct td_kept *kept,
+                       struct td_error *err) {
     struct td_expired removed = {0};
-    if (kept->dir >= 0)
-        return td_keep_rename(kept, target->staging, swap, err);
+    if (kept->dir >= 0) {
+        int moved = td_keep_rename(kept, target->staging, swap, err);
+        if (moved == 0)
+            td_version_note(target, task, kept, true);
+        return moved;
+    }
     int rc = td_remove_tree(target->staging, swap, &removed);
     return rc < 0 ? td_fail(err, -rc, "cannot remove what %s has replaced", swap) : 0;
 }
@@ -57,8 +62,8 @@ static int td_put_away(struct td_target *target, const char *swap, struct td_kep
  * Exchange staging/swap with what is in the tree, then keep the old. When that cannot be kept, it is exchanged back.
  * *swapped: the old is still in staging/swap, where only the next run's sweep may touch it.
  */
-static int td_exchange(struct td_target *target, const char *swap, const struct td_spot *spot, struct td_kept *kept,
-                       bool *swapped, struct td_error *err) {
+static int td_exchange(struct td_target *target, struct td_task *task, const char *swap, const struct td_spot *spot,
+                       struct td_kept *kept, bool *swapped, struct td_error *err) {
     int rc;
     *swapped = false;
     do
@@ -67,7 +72,7 @@ static int td_exchange(struct td_target *target, const char *swap, const struct 
     if (rc < 0)
         return td_fail(err, -rc, "cannot exchange %s", spot->name);
     do
-        rc = td_put_away(target, swap, kept, err);
+        rc = td_put_away(target, task, swap, kept, err);
     while (td_room_retry(target, rc));
     *swapped = rc < 0;
     if (rc < 0 && kept->dir >= 0 && !td_errno_is_lost(-rc))
@@ -85,7 +90,7 @@ static int td_place_exchanged(struct td_target *target, struct td_task *task, co
     int rc = td_rename_new(target->staging, name, target->staging, swap);
     if (rc < 0)
         return td_fail(err, -rc, "cannot prepare to replace %s", task->op.path);
-    rc = td_exchange(target, swap, spot, kept, &swapped, err);
+    rc = td_exchange(target, task, swap, spot, kept, &swapped, err);
     if (rc < 0 && !swapped && !td_errno_is_lost(-rc))
         (void)td_rename_new(target->staging, swap, target->staging, name);
     else
@@ -98,8 +103,12 @@ static int td_place_over(struct td_target *target, struct td_task *task, const s
                          struct td_kept *kept, struct td_error *err) {
     char name[TD_STAGED_NAME_MAX];
     td_staged_name(name, "new", task->number);
-    int rc = 0;
-    if (kept->dir >= 0)
+    int rc = kept->dir >= 0 ? td_delta_place(target, task, &spot->st, err) : 0;
+    if (rc < 0)
+        return rc;
+    bool different = rc > 0; /* the old version is in history as a difference, and need not be kept whole */
+    rc = 0;
+    if (kept->dir >= 0 && !different)
         do
             rc = td_keep_link(kept, spot->parent, spot->name, err);
         while (td_room_retry(target, rc));
@@ -112,9 +121,13 @@ static int td_place_over(struct td_target *target, struct td_task *task, const s
     while (td_room_retry(target, rc));
     if (rc == 0) {
         task->number = 0;
+        if (!different)
+            td_version_note(target, task, kept, false);
         return 0;
     }
-    if (!td_errno_is_lost(-rc))
+    if (!td_errno_is_lost(-rc) && different)
+        td_delta_undo(target, task);
+    else if (!td_errno_is_lost(-rc))
         td_keep_undo_link(kept);
     return td_fail(err, -rc, "cannot put %s in its place", task->op.path);
 }
@@ -160,7 +173,7 @@ static int td_place_mkdir_over(struct td_target *target, struct td_task *task, c
     } while (rc == -EEXIST || td_room_retry(target, rc));
     if (rc < 0)
         return td_fail(err, -rc, "cannot make the directory %s", task->op.path);
-    rc = td_exchange(target, swap, spot, &kept, &swapped, err);
+    rc = td_exchange(target, task, swap, spot, &kept, &swapped, err);
     if (rc < 0 && !swapped && !td_errno_is_lost(-rc))
         (void)td_sys.unlinkat(target->staging, swap, AT_REMOVEDIR);
     return rc;
@@ -194,7 +207,9 @@ static int td_place_link(struct td_target *target, struct td_task *task, struct 
 static int td_place_move(struct td_target *target, struct td_task *task, struct td_error *err) {
     char name[TD_STAGED_NAME_MAX];
     td_staged_name(name, "new", task->number);
-    int rc = td_stage_attributes(target, task, target->staging, name, err);
+    int rc = td_version_attributes(target, task, target->staging, name, err);
+    if (rc == 0)
+        rc = td_stage_attributes(target, task, target->staging, name, err);
     return rc < 0 ? rc : td_place_staged(target, task, err);
 }
 
@@ -208,7 +223,8 @@ static int td_place_attributes(struct td_target *target, struct td_task *task, s
         return td_fail(err, errno, "cannot set the attributes of %s", task->op.path);
     if ((st.st_mode & S_IFMT) != (task->entry.mode & S_IFMT))
         return td_fail_text(err, ESTALE, "%s is of another kind than it should be", task->op.path);
-    return td_stage_attributes(target, task, dir, name, err);
+    int rc = td_version_attributes(target, task, dir, name, err);
+    return rc < 0 ? rc : td_stage_attributes(target, task, dir, name, err);
 }
 
 /* 1: there is nothing in the directory, 0: there is, or a negative errno. */
@@ -239,6 +255,8 @@ static int td_keep_dir(struct td_target *target, struct td_task *task, const str
     do
         rc = td_keep_mkdir(&kept, spot->parent, spot->name, err);
     while (td_room_retry(target, rc));
+    if (rc == 0)
+        td_version_note(target, task, &kept, false);
     return rc;
 }
 
@@ -267,6 +285,8 @@ static int td_keep_file(struct td_target *target, struct td_task *task, const st
     do
         rc = td_keep_rename(&kept, spot->parent, spot->name, err);
     while (td_room_retry(target, rc));
+    if (rc == 0)
+        td_version_note(target, task, &kept, false);
     return rc;
 }
 

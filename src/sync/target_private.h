@@ -8,6 +8,8 @@
  *   target_verify.c  reading back
  *   target_place.c   one operation carried out on the member's tree
  *   target_keep.c    what is replaced or deleted goes into history or quarantine
+ *   target_version.c what was kept, described for the ledger; holders of extended attributes
+ *   target_delta.c   old versions as differences
  *   target_room.c    full and lost members; giving up history to make room
  *   target_spare.c   how much room that could make
  *   target_failed.c  the paths whose new content did not come to be
@@ -18,7 +20,9 @@
 #ifndef TWINDOCK_SYNC_TARGET_PRIVATE_H
 #define TWINDOCK_SYNC_TARGET_PRIVATE_H
 
+#include "twindock/base/buf.h"
 #include "twindock/base/error.h"
+#include "twindock/platform/delta.h"
 #include "twindock/sync/history.h"
 #include "twindock/sync/target.h"
 
@@ -30,7 +34,10 @@
 #define TD_STAGING "staging"
 #define TD_HISTORY "history"
 #define TD_QUARANTINE "quarantine"
-#define TD_RECOVERED "recovered"
+#define TD_RECOVERED TD_HISTORY_RECOVERED
+#define TD_DELTAS ".deltas"
+#define TD_HOLDERS ".attributes"
+#define TD_DELTA_SUFFIX ".rdiff"
 #define TD_STAGED_NAME_MAX 32
 
 /* File data on its way to one or two members; freed by the last of them. */
@@ -60,6 +67,8 @@ struct td_task {
     uint8_t hash[TD_HASH_LEN];
     int error; /* 0 or errno */
     char *text;
+    struct td_kept_item *items; /* what was kept for it */
+    struct td_old_delta *delta; /* COPY: the old version as a difference, made before it is placed; NULL: none */
 };
 
 /* A copy of everything that `op` leads to. Ends the program when there is no memory for so little. */
@@ -130,9 +139,10 @@ struct td_target {
     /* The worker's own. */
     char reason[TD_ERROR_TEXT]; /* written once, before `state` leaves TD_TARGET_OK */
     int staging;
-    int keep[2];       /* history/<run> and quarantine/<run>; -1 until needed */
-    uint64_t number;   /* the last one used in staging */
-    bool nothing_left; /* no older history is left to be given up */
+    int keep[2];                /* history/<run> and quarantine/<run>; -1 until needed */
+    uint64_t number;            /* the last one used in staging */
+    bool nothing_left;          /* no older history is left to be given up */
+    struct td_expired given_up; /* of older history, to make room */
     bool spare_known;
     uint64_t spare; /* bytes that older history can still give; once known */
     bool filling;   /* there is no room: finish what is staged, then the state is full */
@@ -188,6 +198,8 @@ struct td_kept {
     int dir;                 /* the directory in history that `name` is to be in; -1: nothing is kept */
     char base[NAME_MAX + 1]; /* the name it had */
     char name[NAME_MAX + 1]; /* the name that it has got, "" before */
+    bool quarantine;
+    struct td_buf place; /* where `dir` is below history/, with a slash at its end */
 };
 /* Make ready the place for the old version of the task's path. kept->dir stays -1 when nothing is to be kept. */
 int td_keep_open(struct td_target *target, const struct td_task *task, struct td_kept *kept, struct td_error *err);
@@ -196,6 +208,34 @@ int td_keep_link(struct td_kept *kept, int dir, const char *name, struct td_erro
 int td_keep_rename(struct td_kept *kept, int dir, const char *name, struct td_error *err);
 int td_keep_mkdir(struct td_kept *kept, int dir, const char *name, struct td_error *err);
 void td_keep_undo_link(struct td_kept *kept);
+
+/* history/<run> or quarantine/<run>, made when first needed; the target's. */
+int td_keep_root(struct td_target *target, bool quarantine);
+/* A directory in it, made if missing; the caller's. */
+int td_keep_child(int dir, const char *name);
+
+/* version: worker only. Describe what has just been kept, and everything in it if it is a directory's tree; reads what
+ * has no known hash. What cannot be read is described without one. */
+void td_version_note(struct td_target *target, struct td_task *task, const struct td_kept *kept, bool tree);
+/* Before the extended attributes of `name` in dir change to those of the task: keep them. */
+int td_version_attributes(struct td_target *target, struct td_task *task, int dir, const char *name,
+                          struct td_error *err);
+
+/* delta: worker only */
+struct td_old_delta {
+    uint64_t number; /* staging/delta-<number> */
+    struct stat old; /* of what it was made from */
+    struct td_entry entry;
+    struct td_delta_sums sums;
+};
+/* For every copy of the batch that replaces a large file: its old version as a difference, durable and proven, where
+ * that saves enough. */
+void td_delta_batch(struct td_target *target);
+/* Put the task's difference into history. 1: done, the old version may go; 0: there is none that fits what is there
+ * now; or a negative errno. */
+int td_delta_place(struct td_target *target, struct td_task *task, const struct stat *old, struct td_error *err);
+void td_delta_undo(struct td_target *target, struct td_task *task);
+void td_delta_drop(struct td_target *target, struct td_task *task);
 
 /* Rename to a name that must be free: -EEXIST. */
 int td_rename_new(int olddir, const char *old, int newdir, const char *new);

@@ -92,7 +92,11 @@ static bool td_room_make(struct td_target *target) {
     struct td_error err = {0};
     struct td_room before = {0}, after = {0};
     bool looked = td_room_look(target, &before);
-    int rc = td_history_drop_oldest(target->options.store, target->options.history, NULL, &err);
+    struct td_expired expired = {0};
+    int rc = td_history_drop_oldest(target->options.store, target->options.history, &expired, &err);
+    target->given_up.runs += expired.runs;
+    target->given_up.files += expired.files;
+    target->given_up.bytes += expired.bytes;
     if (rc < 0) {
         target->nothing_left = true;
         if (td_errno_is_lost(-rc))

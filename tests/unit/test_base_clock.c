@@ -244,6 +244,23 @@ static void clocks_run(void **state) {
     assert_true(llabs((long long)td_wall_seconds() - (long long)time(NULL)) <= 1);
 }
 
+static void moments(void **state) {
+    (void)state;
+    setenv("TZ", "UTC", 1);
+    tzset();
+    assert_int_equal(td_parse_moment("2014-09-02 20:00:04"), 1409688004);
+    assert_int_equal(td_parse_moment("2014-09-02T20:00:04"), 1409688004);
+    assert_int_equal(td_parse_moment("2014-09-02 20:00"), 1409688000);
+    assert_int_equal(td_parse_moment("2014-09-02"), 1409702399); /* its last second */
+    setenv("TZ", "America/Los_Angeles", 1);
+    tzset();
+    assert_int_equal(td_parse_moment("2014-09-02 20:00:04"), 1409713204);
+    static const char *const bad[] = {"",           "yesterday",        "2014-09",
+                                      "2014-02-30", "2014-09-02 25:00", "2014-09-02 20:00:04x"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(td_parse_moment(bad[i]), -EINVAL);
+}
+
 int main(void) {
     setlocale(LC_ALL, "");
     const struct CMUnitTest tests[] = {
@@ -251,6 +268,7 @@ int main(void) {
         cmocka_unit_test(durations),
         cmocka_unit_test(clocks),
         cmocka_unit_test(percents),
+        cmocka_unit_test(moments),
         cmocka_unit_test(next_clock),
         cmocka_unit_test(sizes),
         cmocka_unit_test(sizes_round_up),

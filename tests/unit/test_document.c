@@ -449,6 +449,8 @@ static void test_report_json(void **state) {
                                          "  \"proven\": 2468,\n"
                                          "  \"proven_bytes\": 4096,\n"
                                          "  \"left\": 0,\n"
+                                         "  \"given_up\": 0,\n"
+                                         "  \"given_up_bytes\": 0,\n"
                                          "  \"held\": [\n"
                                          "    {\n"
                                          "      \"path\": \"c\\\\xff\",\n"

@@ -3,6 +3,7 @@
 
 #include "twindock/base/beneath.h"
 #include "twindock/base/cleanup.h"
+#include "twindock/base/escape.h"
 #include "twindock/sync/history.h"
 
 #include <errno.h>
@@ -137,6 +138,72 @@ static void trees_of_any_shape_go(void **state) {
     assert_text(store->fd, "outside", "stays");
 }
 
+/* --- what lies there ------------------------------------------------------------------------------------------- */
+
+#define X64 "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+#define Y64 "ff112233445566778899aabbccddeeff00112233445566778899aabbccddee00"
+
+static void places_say_what_they_are(void **state) {
+    struct td_place place;
+    (void)state;
+    td_history_place("r/.deltas/" X64 "-" Y64 ".rdiff", &place);
+    assert_int_equal(place.kind, TD_PLACE_DELTA);
+    assert_int_equal(place.hash[1], 0x11);
+    assert_int_equal(place.base[0], 0xff);
+    td_history_place("r/.attributes/" X64 "d", &place);
+    assert_int_equal(place.kind, TD_PLACE_ATTRIBUTES);
+    static const char *const whole[] = {"r/a",
+                                        "r/.deltas/" X64,
+                                        "r/.deltas/" X64 "_" Y64 ".rdiff",
+                                        "r/.attributes/x",
+                                        "r/d/.deltas/" X64 "-" Y64 ".rdiff",
+                                        "r"};
+    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++) {
+        td_history_place(whole[i], &place);
+        assert_int_equal(place.kind, TD_PLACE_WHOLE);
+    }
+}
+
+static void places_tell_the_path(void **state) {
+    static const struct {
+        const char *place, *literal, *stripped;
+    } rows[] = {
+        {"r/a/b", "a/b", "a/b"},
+        {"r/.~2~/a/b", "a/b", "a/b"},
+        {"r/a/b.~12~", "a/b.~12~", "a/b"},
+        {"r/a/.~1~", "a/.~1~", "a/.~1~"},
+        {"r/a.~~", "a.~~", "a.~~"},
+        {"r/a.~1~/b", "a.~1~/b", "a.~1~/b"},
+        {"r/a.~1~.~2~", "a.~1~.~2~", "a.~1~"},
+    };
+    TD_AUTOBUF struct td_buf path = {0};
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        td_history_path(rows[i].place, false, &path);
+        assert_string_equal(td_buf_text(&path), rows[i].literal);
+        td_history_path(rows[i].place, true, &path);
+        assert_string_equal(td_buf_text(&path), rows[i].stripped);
+    }
+}
+
+static void index_lines(void **state) {
+    TD_AUTOBUF struct td_buf line = {0};
+    struct td_version version = {.kind = TD_VERSION_WHOLE, .path = "a\nb\tc\\d\re", .place = "r/x"};
+    (void)state;
+    version.entry = (struct td_entry){
+        .mode = S_IFREG | 0640, .uid = 7, .gid = 8, .size = 12345678901ULL, .mtime = {.tv_sec = -5, .tv_nsec = 60}};
+    td_history_index_line(&line, &version);
+    assert_string_equal(line.data, "\\whole\t-\t12345678901\t0640\t7\t8\t-5.000000060\t-\tr/x\ta\\nb\\tc\\\\d\\re\n");
+    td_buf_clear(&line);
+    version.kind = TD_VERSION_DELTA;
+    version.path = "";
+    version.has_hash = true;
+    td_unhex(version.hash, TD_HASH_LEN, X64);
+    td_unhex(version.base, TD_HASH_LEN, Y64);
+    td_history_index_line(&line, &version);
+    assert_string_equal(line.data, "delta\t" X64 "\t12345678901\t0640\t7\t8\t-5.000000060\t" Y64 "\tr/x\t-\n");
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -144,6 +211,9 @@ int main(void) {
         TEST(expiry_goes_by_the_number),
         TEST(the_oldest_run_goes_first),
         TEST(trees_of_any_shape_go),
+        cmocka_unit_test(places_say_what_they_are),
+        cmocka_unit_test(places_tell_the_path),
+        cmocka_unit_test(index_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

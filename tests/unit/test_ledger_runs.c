@@ -98,7 +98,7 @@ static void test_a_run_comes_back(void **state) {
     assert_true(run.id > 0);
     run.verdict = TD_SWAPPED;
     run.reason = strdup("Swap the two disks.");
-    run.counts = (struct td_counts){1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, UINT64_MAX};
+    run.counts = (struct td_counts){1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, UINT64_MAX, 0, 0};
     run.after_interrupted = true;
     snprintf(run.state[TD_SOURCE], sizeof(run.state[TD_SOURCE]), "ok");
     end(&run, TD_RESULT_REFUSED, 2, "full", "absent");

@@ -26,6 +26,10 @@ int td_parse_percent(const char *text);
 /* The next time after `now` (wall seconds) at which the local clock shows `clock` (seconds since midnight). */
 int64_t td_next_clock(int64_t now, int clock);
 
+/* "2014-09-02 20:00:04", seconds or the time of day left out, local: wall seconds; a date alone means its end. -EINVAL.
+ */
+int64_t td_parse_moment(const char *text);
+
 #define TD_SIZE_MAX 5
 /* At most four characters, powers of 1024 without "i": "0" "999" "1.3T" "66G" "374G" "9.9K". Rounds
  * up as df -h does, so a full disk never looks roomier than it is. Into out[TD_SIZE_MAX]. */

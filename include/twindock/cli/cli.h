@@ -28,7 +28,11 @@ enum td_option {
     TD_OPT_FULL = 1 << 14,
     TD_OPT_EVERY_BLOCK = 1 << 15,
     TD_OPT_REPLACE = 1 << 16,
-    TD_OPT_LIST = 1 << 17
+    TD_OPT_LIST = 1 << 17,
+    TD_OPT_ALL = 1 << 20,
+    TD_OPT_AS_OF = 1 << 21,
+    TD_OPT_TO = 1 << 22,
+    TD_OPT_DRILL = 1 << 23
 };
 
 struct td_cli_option {
@@ -44,6 +48,7 @@ extern const struct td_cli_option td_cli_options[]; /* ends with name NULL */
 struct td_cli {
     unsigned given; /* set of td_option bits */
     const char *config, *device, *layout, *dock, *replace;
+    const char *as_of, *to;
     const struct td_cli_command *command;
     const char *const *arguments;
     size_t argument_count;

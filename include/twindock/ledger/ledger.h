@@ -76,6 +76,8 @@ int td_ledger_run_started(struct td_ledger *ledger, int64_t run, int64_t *starte
 int td_ledger_expired(struct td_ledger *ledger, int64_t pair, int64_t run, int64_t keep, int64_t *last, int64_t *before,
                       struct td_error *err);
 int td_ledger_run_end(struct td_ledger *ledger, const struct td_run *run, struct td_error *err);
+/* Somebody let the run go on although the brake was on: who, and what the brake said. */
+int td_ledger_run_accepted(struct td_ledger *ledger, int64_t run, const char *text, struct td_error *err);
 /* What a running one is doing: a phase's name and its work done and in all (bytes), 0 in all: unknown. */
 int td_ledger_run_progress(struct td_ledger *ledger, int64_t run, const char *phase, uint64_t done, uint64_t all,
                            struct td_error *err);

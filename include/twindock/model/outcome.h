@@ -59,6 +59,7 @@ struct td_counts {
     uint64_t proven, proven_bytes;                            /* copies read back and compared, over all members */
     uint64_t left;                                            /* copies whose proof is still to do */
     uint64_t held, repaired, unreadable, noted;
+    uint64_t given_up, given_up_bytes; /* of the history: files, on the member that gave up most. Not in the ledger */
 };
 
 /* One run. Texts are owned by whoever fills it. */

@@ -20,6 +20,7 @@ struct td_file {
     bool accepted;               /* somebody said that the source is right: members hold what was right before */
     int64_t cycle[TD_SIDES];     /* proof cycle in which each side's copy was last proven, 0: never */
     int64_t proven_at[TD_SIDES]; /* wall seconds of it, 0: never */
+    unsigned had;                /* set of the members that ever had this content, by this path or another */
 };
 
 struct td_row {

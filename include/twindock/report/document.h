@@ -58,6 +58,9 @@ struct td_restore_facts {
     const char *collection, *target, *uuid, *source, *host;
     char member;
     int64_t last_run; /* wall seconds */
+    /* A delta that lies on this disk, for the example: its place below history/, and the path in the collection whose
+     * content it stands on. NULL: there is none. */
+    const char *delta, *delta_base;
 };
 void td_restore_text(const struct td_restore_facts *facts, struct td_buf *out);
 

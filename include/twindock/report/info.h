@@ -21,6 +21,7 @@ struct td_info_row {
     char *reason;        /* one sentence, already escaped for people; NULL without a flag */
     char *safe;          /* what the run that has ended said of taking its disks out, while they are there; or NULL */
     bool overdue;
+    int64_t last_drill; /* the last restore drill that found nothing wrong; 0: never */
     struct td_member members[2];
 };
 

@@ -49,6 +49,9 @@ int td_backup_dock(const struct td_app *app, const struct td_run_request *reques
 int td_backup_preen(struct td_backup *backup, bool *dirty, struct td_buf *why, struct td_error *err);
 /* Raise the generation on both members, sweep what an interrupted run left. */
 int td_backup_begin(struct td_backup *backup, struct td_error *err);
+/* Ledger and member agree on what its history holds; its indexes and checksums are written. `own`: what is wrong with
+ * the member; the returned errno is the ledger's. */
+int td_backup_history(struct td_backup *backup, enum td_side side, struct td_error *own, struct td_error *err);
 /* SHA256SUMS alone, as true as it can be now. */
 int td_backup_manifests(struct td_backup *backup, struct td_error *err);
 /* Manifest, RESTORE.txt, ledger copy, expiry; on every member still alive. */

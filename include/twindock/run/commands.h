@@ -103,6 +103,22 @@ struct td_slots_request {
 int td_command_slots(const struct td_app *app, const struct td_slots_request *request, struct td_buf *out,
                      struct td_error *err);
 
+/* What changed when: reads the ledger only. `path` NULL: all of the collection. */
+int td_command_history(const struct td_app *app, const char *collection, const char *path, struct td_buf *out,
+                       struct td_error *err);
+
+/* Bring back paths (none: `all`) as they were at `as_of` ("2014-09-02 20:00:04" or a date alone, local; NULL: now) into
+ * the directory `to`. With drill > 0: so many random files and versions, to be thrown away again. */
+struct td_restore_request {
+    const char *collection, *to, *as_of;
+    const char *const *paths;
+    size_t path_count;
+    bool all;
+    int64_t drill;
+};
+int td_command_restore(const struct td_app *app, const struct td_restore_request *request, struct td_buf *out,
+                       struct td_error *err);
+
 /* The engine alone. app->config may be NULL. */
 int td_command_sync(const struct td_app *app, const char *source, const char *const *destinations, size_t count,
                     struct td_buf *out, struct td_error *err);

@@ -100,6 +100,8 @@ int td_engine_show_plan(struct td_engine *engine, struct td_buf *out, struct td_
 int td_engine_apply(struct td_engine *engine, struct td_error *err);
 /* Read what is not yet proven in this cycle, on the given sides. */
 int td_engine_prove(struct td_engine *engine, unsigned sides, struct td_error *err);
+/* The same for what lies in the members' history; what is damaged is made good (`repair`) or told. */
+int td_engine_prove_history(struct td_engine *engine, bool repair, struct td_error *err);
 /* Judge what did not agree, and repair. `repair` false: only report (verify). */
 int td_engine_settle(struct td_engine *engine, bool repair, struct td_error *err);
 /* Last pass over directories: owners, modes, times. */
@@ -110,7 +112,11 @@ void td_engine_targets_start(struct td_engine *engine);
 void td_engine_targets_stop(struct td_engine *engine, bool cancel);
 /* Before deletions: false when the source got names since the walk that may be those that seem gone; one is named. */
 int td_engine_source_quiet(struct td_engine *engine, bool *quiet, struct td_buf *newcomer, struct td_error *err);
+/* Of the planned copies: those that look like something encrypted the tree. */
+int td_engine_count_scrambled(struct td_engine *engine, struct td_error *err);
 int td_engine_run_ops(struct td_engine *engine, struct td_error *err);
+int td_engine_say_old(struct td_engine *engine, const struct td_work_op *work, struct td_op *op, struct td_error *err);
+int td_engine_enter_items(struct td_engine *engine, const struct td_op_done *done, struct td_error *err);
 int td_engine_op_done(struct td_engine *engine, const struct td_message *message, struct td_error *err);
 int td_engine_drain(struct td_engine *engine, int wait_ms, struct td_error *err);
 int td_engine_write(struct td_engine *engine, struct td_error *err); /* a transaction is open after it */

@@ -15,6 +15,7 @@ struct td_message {
     struct td_read_done read; /* path points to `path` below */
     struct td_op_done op;
     char *path, *from, *text;
+    struct td_kept_item *items;
 };
 
 struct td_inbox {

@@ -6,6 +6,7 @@
 #include "twindock/model/row.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct td_plan_step {
     enum td_action action;
@@ -24,7 +25,10 @@ struct td_brake {
     uint64_t deleted_files, deleted_bytes;
     uint64_t changed_files, changed_bytes; /* content replaced; bytes of what is replaced */
     uint64_t emptied_files;                /* had content, have none now */
+    uint64_t scrambled_files;              /* have a further ending, and content that cannot be compressed */
 };
+/* Could nothing compress these bytes? At least a page of them, and every value about as often as the others. */
+bool td_brake_scrambled(const unsigned char *data, size_t len);
 /* True: stop. `why` gets the sentence with the counts. max_* in hundredths of a percent, 10000 turns one off. */
 bool td_brake_check(const struct td_brake *brake, int max_delete, int max_change, struct td_buf *why);
 

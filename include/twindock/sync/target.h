@@ -25,6 +25,7 @@
 
 #include "twindock/base/error.h"
 #include "twindock/model/row.h"
+#include "twindock/model/version.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -45,6 +46,10 @@ struct td_op {
     bool quarantine; /* what is replaced goes to quarantine instead of history */
     void (*reading)(void *ctx, uint64_t bytes); /* COPY: called as it is read, by the thread that reads; may be NULL */
     void *ctx;
+    struct {
+        bool known; /* false: whoever keeps it reads it */
+        uint8_t hash[TD_HASH_LEN];
+    } old[TD_SIDES]; /* the content that each member has under the path, as last proven */
 };
 
 struct td_op_done {
@@ -58,7 +63,16 @@ struct td_op_done {
     const char *text;          /* what failed; NULL when error is 0, or when the origin of a COPY could not be read */
     uint8_t hash[TD_HASH_LEN]; /* COPY: of what was read back */
     uint64_t bytes;            /* COPY: written */
+    const struct td_kept_item *items; /* what has been put into history; NULL: nothing. Valid during the call */
 };
+
+/* A chain of things kept; their texts and themselves are malloc'ed. */
+struct td_kept_item {
+    struct td_kept_item *next;
+    struct td_version version; /* without its run */
+};
+struct td_kept_item *td_kept_item_new(const struct td_version *version); /* copies the texts; ends without memory */
+void td_kept_items_free(struct td_kept_item *items);
 
 struct td_target_options {
     enum td_side side;
@@ -84,6 +98,8 @@ enum td_target_state td_target_state(struct td_target *target);
 /* Why it is not TD_TARGET_OK; "" otherwise. Valid until stop. */
 const char *td_target_reason(struct td_target *target);
 uint64_t td_target_bytes(struct td_target *target); /* written so far, for progress */
+/* What older history was given up to make room; to be asked after a flush. */
+void td_target_given_up(struct td_target *target, uint64_t *files, uint64_t *bytes);
 /* Ends the thread (cancel: drops what is queued, removes its temporary files) and frees it. */
 void td_target_stop(struct td_target *target, bool cancel);
 

@@ -1,0 +1,1 @@
+DELETE FROM kept WHERE pair = ?1 AND member = ?2 AND place = ?3

@@ -1,0 +1,1 @@
+SELECT 1 FROM kept WHERE pair = ?1 AND member = ?2 AND place = ?3

@@ -1,0 +1,5 @@
+SELECT place, kind, base
+  FROM kept
+ WHERE pair = ?1 AND xattrs = ?2 AND member = ?3
+ ORDER BY kind <> 'attributes', run DESC, place
+ LIMIT 20

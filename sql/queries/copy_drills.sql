@@ -1,0 +1,1 @@
+INSERT INTO copy.drill SELECT * FROM main.drill WHERE pair = ?1

@@ -1,0 +1,1 @@
+INSERT INTO copy.kept SELECT * FROM main.kept WHERE pair = ?1

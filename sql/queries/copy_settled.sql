@@ -1,0 +1,1 @@
+INSERT INTO copy.settled SELECT * FROM main.settled WHERE pair = ?1

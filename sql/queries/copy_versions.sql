@@ -1,0 +1,1 @@
+INSERT INTO copy.version SELECT * FROM main.version WHERE pair = ?1

@@ -1,0 +1,1 @@
+DELETE FROM copy.drill WHERE pair = ?1

@@ -1,0 +1,1 @@
+DELETE FROM copy.kept WHERE pair = ?1

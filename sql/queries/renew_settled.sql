@@ -1,0 +1,1 @@
+DELETE FROM copy.settled WHERE pair = ?1

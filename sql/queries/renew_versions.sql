@@ -1,0 +1,1 @@
+DELETE FROM copy.version WHERE pair = ?1

@@ -1,0 +1,1 @@
+UPDATE run SET accepted = ?2 WHERE id = ?1

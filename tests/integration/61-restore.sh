@@ -1,0 +1,124 @@
+#!/usr/bin/env bash
+# Whatever the tree was at some evening comes back from either disk as it was then, and nothing that is there is touched.
+source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
+
+ROUNDS=${ROUNDS:-7}
+PICKS=${PICKS:-2}     # evenings brought back from each disk
+LARGE=${LARGE:-6}     # MB of the largest file
+SEED=${SEED:-2014}
+DISK=${DISK:-300M}
+RANDOM=$SEED
+export MNT=$T/mnt/m
+KEPT=$T/kept
+mkdir "$KEPT"
+
+next_second() { local now; now=$(date +%s); while [[ $(date +%s) == "$now" ]]; do sleep 0.05; done; }
+noise() { head -c "$1" /dev/urandom; }
+at() { dd of="$1" bs=1 seek="$2" conv=notrunc status=none; }
+change_large() { # in place, at the end, in the middle, cut off, under another name
+    local size mid=$T/mid f=$SRC/large/disk.img
+    size=$(stat -c %s "$f")
+    case $(($1 % 6)) in
+    0) noise 4096 | at "$f" $((RANDOM * 37 % (size - 4096))); noise 4096 | at "$f" $((RANDOM * 41 % (size - 4096))) ;;
+    1) noise 30000 >>"$f" ;;
+    2) { head -c $((size / 2)) "$f"; noise 777; tail -c +$((size / 2 + 1)) "$f"; } >"$mid"; cat "$mid" >"$f"; rm "$mid" ;;
+    3) truncate -s $((size - size / 50)) "$f" ;;
+    4) mv "$f" "$SRC/large/other.img"; cp -p "$SRC/large/other.img" "$f"; noise 100 | at "$f" 5000 ;;
+    5) rm -f "$SRC/large/other.img"; chmod $((RANDOM % 2 ? 640 : 604)) "$f"; setfattr -n user.round -v "$1" "$f" ;;
+    esac
+}
+restored() { # restored IMAGES... : as of $WHEN, compared with what was kept aside
+    undock
+    dock "$1" "${2:-}"
+    rm -rf "$T/back"
+    td restore M --all --as-of "$WHEN" --to "$T/back" --json || return 1
+    [[ $(json complete) = true ]] || return 1
+    "$HERE/tree-compare" equal "$KEPT/$PICK" "$T/back"
+}
+
+claim_slots
+configure '' 'max_delete = 100%
+max_change = 100%'
+mkdir "$SRC/tree"
+SRC=$SRC/tree small_tree
+"$HERE/hostile-tree" "$SRC/tree/hostile"
+rm -rf "$SRC"/tree/hostile/00deep*
+mkdir "$SRC/large"
+noise $((LARGE << 20)) >"$SRC/large/disk.img"
+truncate -s 3M "$SRC/large/sparse"; noise 9000 | at "$SRC/large/sparse" 1000000
+new_pair "$DISK"
+for round in $(seq "$ROUNDS"); do
+    if [[ $round -gt 1 ]]; then
+        "$HERE/mutate-tree" "$SRC/tree" $((SEED + round)) 12 >"$T/mutations" || flunk "round $round: changing the source"
+        change_large "$round"
+        setfattr -n user.label -v "$((round / 2))" "$SRC/large"
+    fi
+    next_second
+    td_is 0 "round $round: run" run
+    ledger "SELECT datetime(max(started), 'unixepoch') FROM run" >"$KEPT/$round.when"
+    cp -a "$SRC" "$KEPT/$round"
+    [[ $FAILED = 0 ]] || break
+done
+check "there are differences in the history" test "$(ledger "SELECT count(*) FROM kept WHERE kind = 'delta'")" -ge 2
+
+for PICK in $(shuf -i 1-"$ROUNDS" -n "$PICKS" --random-source=<(yes "$SEED")); do
+    WHEN=$(<"$KEPT/$PICK.when")
+    check "evening $PICK comes back from A alone" restored "$A"
+    check "evening $PICK comes back from B alone" restored '' "$B"
+done
+PICK=$ROUNDS
+WHEN=$(date +%Y-%m-%d)
+check "today is what was backed up last" restored "$A" "$B"
+
+# --- without the program -----------------------------------------------------------------------------------------------
+
+undock
+mkdir "$T/plain"
+check "all versions on B come back with rdiff and coreutils alone" mounted "$B" "$HERE/bring-back" "$MNT" "$T/plain"
+check "there were some" test "$(find "$T/plain" -type f | wc -l)" -ge 10
+check "the history's checksums hold on A" mounted "$A" sh -c 'cd "$MNT/.twindock/history" && sha256sum --strict --quiet -c SHA256SUMS'
+# The example in RESTORE.txt, typed as it stands.
+example() { # with the disk at /mnt
+    local out=$T/example
+    rm -rf /tmp/old
+    sed -n '/^4\. /,/^What else/p' "$MNT/RESTORE.txt" | grep -E '^    (cd|rdiff|sha256sum /tmp|cp --attr)' | grep -v '&&' | sed "s|/mnt/|$MNT/|g; s|/tmp/old|$out|g" >"$T/example.sh"
+    [[ $(wc -l <"$T/example.sh") = 4 ]] || return 1
+    sh -e "$T/example.sh" >"$T/example.said" || return 1
+    ls "$MNT"/.twindock/history/*/.deltas/"$(cut -c1-64 "$T/example.said")"-*
+}
+check "the example in RESTORE.txt does what it says" mounted "$A" example
+
+# --- paths, refusals ----------------------------------------------------------------------------------------------------
+
+WHEN=$(<"$KEPT/1.when")
+rm -rf "$T/back"
+td_is 0 "single paths, in every way of writing them" restore M tree/docs/t1.txt M/tree/docs/t2.txt "$SRC/tree/big.bin" tree/photos/2014/ --as-of "$WHEN" --to "$T/back" --json
+equal "what was asked for is there" "big.bin docs/t1.txt docs/t2.txt $(printf "photos/2014/p%d.raw " 1 2 3 4 5 6 7 8 | sed "s/ $//")" "$(cd "$T/back/tree" && find . -type f -printf '%P\n' | sort | tr '\n' ' ' | sed 's/ $//')"
+check "with the right content" cmp "$T/back/tree/big.bin" "$KEPT/1/tree/big.bin"
+echo mine >"$T/back/tree/docs/t1.txt"
+td_is 3 "a file that is there is left alone" restore M tree/docs/t1.txt tree/docs/t3.txt --as-of "$WHEN" --to "$T/back"
+equal "it is" mine "$(<"$T/back/tree/docs/t1.txt")"
+check "the other one came" test -f "$T/back/tree/docs/t3.txt"
+matches "and it is said" 'INCOMPLETE.*tree/docs/t1.txt: something of that name is there' "$(tr '\n' ' ' <"$OUT")"
+td_is 3 "a path that never was" restore M no/such --to "$T/back"
+td_is 2 "not into the source" restore M --all --to "$SRC/tree/docs"
+equal "nor made there" '' "$(find "$SRC" -newer "$KEPT/1.when" -name back)"
+td_is 2 "not before the first backup" restore M --all --as-of '2001-01-01 00:00' --to "$T/back2"
+td_is 64 "no time" restore M --all --as-of yesterday --to "$T/back2"
+td_is 64 "no --to" restore M --all
+td_is 64 "neither paths nor --all" restore M --to "$T/back2"
+undock
+td_is 2 "nothing docked" restore M --all --to "$T/back2"
+check "a refused restore makes nothing" test ! -e "$T/back2"
+
+# --- history, drill --------------------------------------------------------------------------------------------------------
+
+td_is 0 "history needs no disk" history M large/disk.img --json
+matches "it lists more than one version" '^[2-9]|^[0-9][0-9]' "$(json versions | python3 -c 'import json,sys; print(len(json.load(sys.stdin)))')"
+td_is 0 "as a table" history M
+matches "with when, how large, where" 'disk.img' "$(<"$OUT")"
+dock "$A" "$B"
+td_is 0 "drill" restore --drill 10 --json
+equal "ten of them" 10 "$(json files)"
+equal "it is on record" 1 "$(ledger "SELECT count(*) FROM drill WHERE failed = 0 AND files = 10")"
+finish

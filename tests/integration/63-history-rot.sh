@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Bits that flip in history are found by the next full proof, and made good from the other member, or told as lost.
+source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
+export MNT=$T/mnt/m
+
+claim_slots
+configure '' 'max_delete = 100%
+max_change = 100%'
+small_tree
+head -c 2000000 /dev/urandom >"$SRC/disk.img"
+new_pair
+td_is 0 "first run" run
+echo changed | dd of="$SRC/disk.img" bs=1 seek=700000 conv=notrunc status=none
+cp "$SRC/photos/2014/p3.raw" "$T/p3"
+rm "$SRC/photos/2014/p3.raw"
+head -c 90000 /dev/urandom >"$SRC/photos/2014/p5.raw"
+td_is 0 "a delta and two whole ones" run
+undock
+place() { ledger "SELECT CAST(place AS TEXT) FROM kept WHERE member = $1 AND CAST(path AS TEXT) = '$2' AND kind = '$3' LIMIT 1"; }
+p3=.twindock/history/$(place 1 photos/2014/p3.raw whole)
+p5=.twindock/history/$(place 2 photos/2014/p5.raw whole)
+delta=.twindock/history/$(place 1 disk.img delta)
+
+check "a bit flips in a whole version on A" flip "$A" "$p3" 5
+check "in a delta on A" flip "$A" "$delta" 300
+check "and in another version on B" flip "$B" "$p5" 7
+dock "$A" "$B"
+td_is 5 "restore takes the other member's" restore M photos/2014/p3.raw --as-of "$(ledger "SELECT datetime(min(started), 'unixepoch') FROM run")" --to "$T/back" --json
+check "and it is right" cmp "$T/back/photos/2014/p3.raw" "$T/p3"
+matches "and says so" 'member A.*damaged' "$(json trouble)"
+equal "it is complete" true "$(json complete)"
+td_is 5 "verify finds them" verify --json
+equal "all three" 3 "$(json unreadable | python3 -c 'import json,sys; print(len(json.load(sys.stdin)))')"
+td_is 5 "a run repairs them" run --json
+equal "and says which" 'disk.img photos/2014/p3.raw photos/2014/p5.raw' "$(json repaired | python3 -c 'import json,sys; print(*sorted(r["path"] for r in json.load(sys.stdin)))')"
+td_is 0 "then all is well" run --json
+td_is 0 "for verify as well" verify
+undock
+check "the checksums hold on A" mounted "$A" sh -c 'cd "$MNT/.twindock/history" && sha256sum --strict --quiet -c SHA256SUMS'
+check "and on B" mounted "$B" sh -c 'cd "$MNT/.twindock/history" && sha256sum --strict --quiet -c SHA256SUMS'
+
+check "now on both disks: A" flip "$A" "$p3" 9
+check "and B" flip "$B" ".twindock/history/$(place 2 photos/2014/p3.raw whole)" 10
+dock "$A" "$B"
+td_is 5 "it is lost" run --json
+matches "and told with path and date" '"path": "photos/2014/p3.raw".*in the history: its version of [A-Z][a-z]+ ' "$(json unreadable | tr '\n' ' ')"
+td_is 0 "once" run
+td_is 3 "it does not come back" restore M photos/2014/p3.raw --as-of "$(ledger "SELECT datetime(min(started), 'unixepoch') FROM run")" --to "$T/back2" --json || true
+equal "and nothing wrong does instead" '' "$(find "$T/back2" -type f)"
+finish
