@@ -21,8 +21,8 @@ fill() { # an ext4 made by hand that holds the files at its root
 }
 # Bytes written to the disk in a slot since it was put in.
 written() { awk '{ printf "%.0f\n", $7 * 512 }' "/sys/block/$(basename "$(readlink "$1")")/stat"; }
-stamp() { mounted "$1" stamp_to "$2"; } # stamp IMAGE FILE: inode by inode, without what is not the collection's
-stamp_to() { "$HERE/tree-compare" stamp "$MNT" | grep -av 'twindock\|lost+found' >"$1"; }
+stamp() { mounted "$1" stamp_to "$2"; } # stamp IMAGE FILE: inode by inode, without what is not the collection's, and the root, which is both's
+stamp_to() { "$HERE/tree-compare" stamp "$MNT" | grep -av "twindock\|lost+found\|^b'' " >"$1"; }
 compare_root() { rsync -aHAXSc --numeric-ids --delete -n -i --exclude=/lost+found --exclude=/.twindock "$SRC/" "$MNT/" 2>&1; }
 
 fill "$A"; fill "$B"
