@@ -231,6 +231,12 @@ static int make_good(struct kept_reader *reader, const struct kept_reader *other
     return rc;
 }
 
+/* Was its run given up to make room, since it was put there? The ledger hears of that at the end. */
+static bool was_given_up(const struct kept_reader *reader, const struct td_version *version) {
+    TD_AUTOFREE char *run = strndup(version->place, strcspn(version->place, "/"));
+    return run != NULL && faccessat(reader->history, run, F_OK, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT;
+}
+
 static int enter_job(struct kept_reader *reader, const struct kept_reader *other, struct kept_job *job, bool repair,
                      struct td_error *err) {
     struct td_engine *engine = reader->engine;
@@ -243,6 +249,8 @@ static int enter_job(struct kept_reader *reader, const struct kept_reader *other
     if (job->good)
         return td_ledger_prove_kept(engine->ledger, engine->pair, reader->side, version->place, engine->cycle, now,
                                     false, err);
+    if (job->error == ENOENT && was_given_up(reader, version))
+        return 0;
     td_format_date(date, version->entry.mtime.tv_sec);
     snprintf(detail, sizeof detail, "in the history: its version of %s", date);
     rc = repair ? make_good(reader, other, version, err) : -EROFS;

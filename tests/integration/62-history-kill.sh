@@ -9,7 +9,7 @@ RANDOM=$SEED
 export MNT=$T/mnt/m
 
 listed() { # listed MEMBER: places, as the ledger has them
-    ledger "SELECT hex(place) FROM kept WHERE member = $1 ORDER BY 1"
+    ledger "SELECT hex(place) FROM kept WHERE member = $1 AND kind <> 'directory' ORDER BY 1"
 }
 lying() { # lying IMAGE: what there is
     mounted "$1" sh -c 'cd "$MNT/.twindock/history" 2>/dev/null || exit 0; find . -mindepth 2 \( -not -type d -o -path "*/.attributes/*" \) -printf "%P\\0"' |
@@ -29,8 +29,8 @@ END
     head -c 200000 /dev/urandom >"$SRC/gone.$1"
 }
 
-mkdir -p "$SRC/tree/a"
-for i in $(seq 20); do head -c $((i * 5001)) /dev/urandom >"$SRC/tree/a/p$i"; done
+mkdir -p "$SRC/tree/a/b" "$SRC/tree/c/d"
+for i in $(seq 30); do head -c $((i * 3001)) /dev/urandom >"$SRC/tree/a/p$i"; echo "$i" >"$SRC/tree/c/t$i"; echo "$i" >"$SRC/tree/c/d/u$i"; done
 head -c 5000000 /dev/urandom >"$SRC/large.bin"
 claim_slots
 configure '' 'max_delete = 100%

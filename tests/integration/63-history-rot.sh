@@ -45,6 +45,7 @@ dock "$A" "$B"
 td_is 5 "it is lost" run --json
 matches "and told with path and date" '"path": "photos/2014/p3.raw".*in the history: its version of [A-Z][a-z]+ ' "$(json unreadable | tr '\n' ' ')"
 td_is 0 "once" run
-td_is 3 "it does not come back" restore M photos/2014/p3.raw --as-of "$(ledger "SELECT datetime(min(started), 'unixepoch') FROM run")" --to "$T/back2" --json || true
+td_is 5 "it does not come back" restore M photos/2014/p3.raw --as-of "$(ledger "SELECT datetime(min(started), 'unixepoch') FROM run")" --to "$T/back2" --json
+equal "and that is said" false "$(json complete)"
 equal "and nothing wrong does instead" '' "$(find "$T/back2" -type f)"
 finish

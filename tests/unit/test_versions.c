@@ -35,8 +35,6 @@
 #define FILES 24
 #define LARGE 300000
 
-static const char *const side_names[TD_SIDES] = {"src", "a", "b"};
-
 struct world {
     char dir[64];
     int root[TD_SIDES], store[TD_SIDES];
@@ -75,7 +73,7 @@ static void make_world(struct world *world) {
     must(mkdtemp(world->dir));
     int top = open(world->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     for (int side = 0; side < TD_SIDES; side++) {
-        TD_AUTOCLOSE int base = open_at(top, side_names[side]);
+        TD_AUTOCLOSE int base = open_at(top, (const char *[]){"src", "a", "b"}[side]);
         world->root[side] = open_at(base, "M");
         world->store[side] = side == TD_SOURCE ? -1 : open_at(base, ".twindock");
     }
@@ -83,17 +81,21 @@ static void make_world(struct world *world) {
     world->random = number("SEED", 2014) * 2654435761U + 1;
 }
 
+static void remove_all(const char *path) {
+    pid_t pid = fork();
+    if (pid == 0) {
+        execlp("rm", "rm", "-rf", path, (char *)NULL);
+        _exit(127);
+    }
+    waitpid(pid, NULL, 0);
+}
+
 static void end_world(struct world *world) {
     for (int side = 0; side < TD_SIDES; side++) {
         td_cleanup_fd(&world->root[side]);
         td_cleanup_fd(&world->store[side]);
     }
-    pid_t pid = fork();
-    if (pid == 0) {
-        execlp("rm", "rm", "-rf", world->dir, (char *)NULL);
-        _exit(127);
-    }
-    waitpid(pid, NULL, 0);
+    remove_all(world->dir);
 }
 
 /* --- one evening --------------------------------------------------------------------------------------------- */
@@ -104,8 +106,7 @@ static int open_ledger(const struct world *world, struct td_ledger **ledger, str
     char path[128];
     snprintf(path, sizeof path, "%s/ledger.db", world->dir);
     int rc = td_ledger_open(path, ledger, NULL);
-    if (rc == 0)
-        rc = td_ledger_pairs(*ledger, &pairs, &count, NULL);
+    rc = rc != 0 ? rc : td_ledger_pairs(*ledger, &pairs, &count, NULL);
     if (rc != 0 || count == 1) {
         *pair = count == 1 ? pairs[0] : (struct td_pair){0};
         return rc;
@@ -316,7 +317,7 @@ static void draw(struct picture *picture, int dir, const char *name, const char 
     struct td_entry entry;
     struct td_hash_result result = {0};
     struct stat st;
-    char hex[65], xattrs[65];
+    char hex[65], xattrs[65]; /* of SHA-256 */
     assert_int_equal(td_entry_read(dir, name, &entry), 0);
     assert_int_equal(fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH), 0);
     if (S_ISREG(entry.mode))
@@ -359,8 +360,7 @@ static char *picture_of(int dir) {
 /* --- going back ------------------------------------------------------------------------------------------------ */
 
 static int tick(void *ctx) {
-    (void)ctx;
-    return 0;
+    return ctx != NULL;
 }
 
 struct back {
@@ -388,12 +388,7 @@ static void begin_back(const struct world *world, struct back *back, unsigned me
     }
     char path[128];
     snprintf(path, sizeof path, "%s/back", world->dir);
-    pid_t pid = fork();
-    if (pid == 0) {
-        execlp("rm", "rm", "-rf", path, (char *)NULL);
-        _exit(127);
-    }
-    waitpid(pid, NULL, 0);
+    remove_all(path);
     assert_int_equal(mkdir(path, 0700), 0);
     restoring->dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     restoring->blank = memfd_create("blank", MFD_CLOEXEC);
@@ -419,8 +414,7 @@ static void assert_comes_back(const struct world *world, unsigned members, int64
     struct back back;
     begin_back(world, &back, members);
     int rc = td_ledger_tree(back.restoring.ledger, back.pair.id, run, "", make_state, &back.restoring, &back.err);
-    if (rc == 0)
-        rc = td_restore_finish_tree(&back.restoring);
+    rc = rc != 0 ? rc : td_restore_finish_tree(&back.restoring);
     char *text = picture_of(back.restoring.dir);
     if (rc != 0 || back.restoring.failed > 0 || back.restoring.damaged > 0 || strcmp(text, expected) != 0)
         print_error("run %lld from %x: %s\n%s--- expected\n%s--- got\n%s", (long long)run, members, back.err.text,
@@ -644,7 +638,7 @@ static int check_state(void *ctx, const struct td_state *state) {
     return 0;
 }
 
-/* Everything listed can be had, and everything there is listed. */
+/* What is listed can be had, what is there is listed. */
 static void take_census(const struct world *world) {
     for (int side = TD_A; side <= TD_B; side++) {
         struct back back;
@@ -675,8 +669,8 @@ static void test_killed_at_any_moment(void **state) {
         if (pid == 0)
             _exit(evening(&world, 6, NULL) > 0 ? 0 : 1);
         struct timespec nap = {.tv_nsec = (long)(chance(&world, span < 999999999 ? span : 999999999))};
-        nanosleep(&nap, NULL);
         int status;
+        nanosleep(&nap, NULL);
         kill(pid, SIGKILL);
         waitpid(pid, &status, 0);
         ended += WIFEXITED(status);
