@@ -84,7 +84,7 @@ static void tell_damage(struct seeking *seeking, const struct td_source *source,
     td_buf_printf(&what, "the copy on member %c", seeking->side == TD_A ? 'A' : 'B');
     if (source->place != NULL)
         td_buf_printf(&what, " in history/%s", source->place);
-    else if (strcmp(source->path, seeking->path) != 0)
+    else if (source->path != NULL && strcmp(source->path, seeking->path) != 0)
         td_buf_printf(&what, " at %s", source->path);
     td_buf_printf(&what, " is damaged%s%s", rc < 0 ? ": " : "", rc < 0 ? strerror(-rc) : "");
     seeking->restoring->damaged++;

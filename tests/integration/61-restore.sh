@@ -121,4 +121,15 @@ dock "$A" "$B"
 td_is 0 "drill" restore --drill 10 --json
 equal "ten of them" 10 "$(json files)"
 equal "it is on record" 1 "$(ledger "SELECT count(*) FROM drill WHERE failed = 0 AND files = 10")"
+
+# --- the ledger is lost ---------------------------------------------------------------------------------------------------
+
+undock
+rm -rf "$T/ledger"
+dock "$A" "$B"
+td_is 0 "a new ledger" enroll M
+td_is 0 "learns what the disks hold" run
+td_is 0 "and everything comes back" restore M --all --to "$T/back3"
+check "as it is" "$HERE/tree-compare" equal "$SRC" "$T/back3"
+check "what lies in the history is listed again" test "$(ledger "SELECT count(*) FROM kept WHERE kind = 'delta'")" -ge 2
 finish
