@@ -2,8 +2,8 @@
 # What history costs and what it says: differences of large files, the index, room, and the brakes before anything goes.
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 
-LARGE=${LARGE:-12}      # MB; SPACE=1 measures with 100
-ROUNDS=${ROUNDS:-3}
+LARGE=${LARGE:-6}      # MB; SPACE=1 measures with 100
+ROUNDS=${ROUNDS:-2}
 [[ ${SPACE:-} ]] && LARGE=100 ROUNDS=10
 export MNT=$T/mnt/m
 
@@ -28,7 +28,7 @@ claim_slots
 configure '' 'max_change = 100%'
 small_tree
 head -c $((LARGE << 20)) /dev/urandom >"$SRC/disk.img"
-new_pair $((LARGE * 6 + 200))M
+new_pair $((LARGE * 8 + 64))M
 td_is 0 "first run" run
 
 # --- space --------------------------------------------------------------------------------------------------------------
@@ -119,7 +119,7 @@ head -c 3000000 /dev/urandom >"$SRC/one"
 echo keep >"$SRC/two"
 new_pair 64M
 td_is 0 "a small disk" run
-for i in 1 2 3 4 5 6 7 8 9 10; do
+for i in 1 2 3 4 5 6 7 8; do
     head -c $((3000000 + i)) /dev/urandom >"$SRC/one"
     td_is 0 "it fills up: $i" run
 done

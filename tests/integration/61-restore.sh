@@ -2,11 +2,11 @@
 # Whatever the tree was at some evening comes back from either disk as it was then, and nothing that is there is touched.
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 
-ROUNDS=${ROUNDS:-7}
+ROUNDS=${ROUNDS:-5}
 PICKS=${PICKS:-2}     # evenings brought back from each disk
-LARGE=${LARGE:-6}     # MB of the largest file
+LARGE=${LARGE:-4}     # MB of the largest file
 SEED=${SEED:-2014}
-DISK=${DISK:-300M}
+DISK=${DISK:-200M}
 RANDOM=$SEED
 export MNT=$T/mnt/m
 KEPT=$T/kept
