@@ -114,7 +114,7 @@ def elsewhere(image):
     """Somebody's computer writes to a disk."""
     place = image + ".mnt"
     os.makedirs(place, exist_ok=True)
-    script = 'mount -o loop "$1" "$2" && echo mine >"$2/M/Bach/t1.txt" && echo mine >"$2/M/mine"'
+    script = 'mount -o loop "$1" "$2" && echo mine >"$2/M/Bach/t1.txt" && echo mine >"$2/M/mine" && sync -f "$2" && umount "$2"'
     subprocess.run(["unshare", "--mount", "bash", "-c", script, "elsewhere", image, place], check=True)
 
 
