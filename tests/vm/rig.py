@@ -226,10 +226,9 @@ END"""
             time.sleep(every)
         return False
 
-    def run_begun(self, number, seconds=60, phase=None):
-        """Waits for the ledger to hold that many runs, or for the last to be in a phase; nothing else is asked."""
-        wanted = f"AND phase = '{phase}'" if phase else ""
-        query = f"SELECT count(*) >= {number} FROM run WHERE command = 'run' {wanted}"
+    def run_begun(self, number, seconds=60):
+        """Waits for the ledger to hold that many runs."""
+        query = f"SELECT count(*) >= {number} FROM run WHERE command = 'run'"
         return self.until(f'[ "$(sqlite3 -readonly /var/lib/twindock/twindock.db "{query}")" = 1 ]', seconds, 0.1)
 
     def run_ended(self, number, seconds=240):
