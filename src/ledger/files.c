@@ -155,7 +155,7 @@ int td_ledger_forget_proofs(struct td_ledger *ledger, int64_t pair, enum td_side
         return rc;
     rc = td_summary_spoil(ledger, pair, err);
     rc = rc < 0 ? rc : forget(ledger, pair, side, err);
-    rc = rc < 0 ? rc : td_proofs_drop(ledger, pair, side, err); /* those of a run that was cut off */
+    rc = rc < 0 ? rc : td_proofs_drop(ledger, pair, (int)side, err); /* those of a run that was cut off */
     return td_write_end(ledger, rc, err);
 }
 

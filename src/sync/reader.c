@@ -14,6 +14,7 @@
 #define DEFAULT_QUEUE 1024
 #define PROGRESS_STEP (8U << 20) /* bytes */
 #define MOST_THREADS 8U
+#define SHARE 16U /* jobs that one of several readers takes at a time: there must be some for the others */
 
 struct job {
     struct td_read_job what;
@@ -26,14 +27,14 @@ struct worker {
     pthread_t thread;
     void *buffer;
     struct td_digest *digest;
-    uint64_t shown; /* bytes of this file at the last progress call */
+    struct td_disk *disk; /* NULL: files are read one by one */
+    uint64_t shown;       /* bytes of this file at the last progress call */
     struct job batch[TD_DISK_BATCH];
     struct td_disk_file files[TD_DISK_BATCH]; /* with a disk */
 };
 
 struct td_reader {
     struct td_reader_options options;
-    struct td_disk *disk; /* the only worker's; NULL: files are read one by one */
     struct worker *worker;
     unsigned workers; /* that have been started */
     atomic_bool cancel;
@@ -90,7 +91,7 @@ static void read_one(struct worker *worker, const struct job *job) {
 static void read_batch(struct worker *worker, size_t count) {
     struct td_reader *reader = worker->reader;
     size_t ready = 0; /* up to here the disk has done what it could */
-    bool together = reader->disk && !worker->batch[0].what.plainly;
+    bool together = worker->disk && !worker->batch[0].what.plainly;
     for (size_t i = 0; together && i < count; i++) {
         const struct td_read_job *job = &worker->batch[i].what;
         worker->files[i] = (struct td_disk_file){
@@ -101,11 +102,11 @@ static void read_batch(struct worker *worker, size_t count) {
         };
     }
     if (together)
-        td_disk_locate(reader->disk, worker->files, count);
+        td_disk_locate(worker->disk, worker->files, count);
     for (size_t i = 0; i < count && !atomic_load_explicit(&reader->cancel, memory_order_relaxed); i++) {
         const struct job *job = &worker->batch[i];
         if (together && i == ready)
-            ready += td_disk_read(reader->disk, &worker->files[i], count - i);
+            ready += td_disk_read(worker->disk, &worker->files[i], count - i);
         if (together && worker->files[i].read && as_expected(&job->what, &worker->files[i].result))
             report(reader, job, &worker->files[i].result);
         else
@@ -116,7 +117,7 @@ static void read_batch(struct worker *worker, size_t count) {
 /* Wait for jobs; with a disk as many as there are, up to one that is to be read plainly. 0: the end. */
 static size_t take(struct worker *worker) {
     struct td_reader *reader = worker->reader;
-    size_t most = reader->disk ? TD_DISK_BATCH : 1, taken = 0;
+    size_t most = !worker->disk ? 1 : reader->options.threads > 1 ? SHARE : TD_DISK_BATCH, taken = 0;
     pthread_mutex_lock(&reader->lock);
     while (reader->waiting == 0 && !reader->ending)
         pthread_cond_wait(&reader->wake, &reader->lock);
@@ -163,10 +164,10 @@ static void reader_free(struct td_reader *reader) {
     for (unsigned i = 0; reader->worker && i < reader->options.threads; i++) {
         free(reader->worker[i].buffer);
         td_digest_free(reader->worker[i].digest);
+        td_disk_close(reader->worker[i].disk);
     }
     pthread_cond_destroy(&reader->wake);
     pthread_mutex_destroy(&reader->lock);
-    td_disk_close(reader->disk);
     free(reader->worker);
     free(reader);
 }
@@ -188,8 +189,6 @@ static int start_thread(struct worker *worker) {
 /* Without a device to read from, files are read one by one: that is slower, and no less right. */
 static int start_workers(struct td_reader *reader) {
     struct td_reader_options *options = &reader->options;
-    if (options->from_device && td_disk_open(options->root, &reader->disk, NULL) == 0)
-        options->threads = 1;
     if (options->threads == 0)
         options->threads = 1;
     if (options->threads > MOST_THREADS)
@@ -198,6 +197,8 @@ static int start_workers(struct td_reader *reader) {
     int error = reader->worker ? 0 : ENOMEM;
     for (unsigned i = 0; error == 0 && i < options->threads; i++) {
         reader->worker[i].reader = reader;
+        if (options->from_device)
+            (void)td_disk_open(options->root, &reader->worker[i].disk, NULL);
         error = start_thread(&reader->worker[i]);
         reader->workers += error == 0;
     }

@@ -272,11 +272,36 @@ static void cancelled_within_a_file(void **state) {
     assert_int_equal(seen.count, 0);
 }
 
+static void several_at_a_time(void **state) {
+    (void)state;
+    struct seen seen = {.test = pthread_self()};
+    struct td_reader *reader;
+    bool found[FILES] = {false};
+    pthread_mutex_init(&seen.lock, NULL);
+    pthread_cond_init(&seen.change, NULL);
+    struct td_reader_options options = {.side = TD_B, .root = root, .threads = 3, .done = note, .ctx = &seen};
+    assert_int_equal(td_reader_start(&options, &reader, NULL), 0);
+    for (int i = 0; i < FILES; i++) {
+        char name[16];
+        make_file(i, 0);
+        name_of(name, i);
+        assert_int_equal(offer(reader, i, name), 1);
+    }
+    td_reader_stop(reader, false);
+    assert_int_equal(seen.count, FILES);
+    for (int i = 0; i < FILES; i++) {
+        assert_int_equal(seen.error[i], 0);
+        assert_false(found[seen.id[i]]);
+        found[seen.id[i]] = true;
+    }
+}
+
 int main(void) {
 #define in_scratch(test) cmocka_unit_test_setup_teardown(test, make_scratch, remove_scratch)
     const struct CMUnitTest tests[] = {
         in_scratch(in_the_order_offered), in_scratch(a_full_queue_says_so),    in_scratch(failures_are_results),
         in_scratch(cancelled_at_once),    in_scratch(progress_of_large_files), in_scratch(cancelled_within_a_file),
+        in_scratch(several_at_a_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -446,6 +446,46 @@ static void test_jobs(void **state) {
     assert_jobs(TD_SOURCE, 7, "c;a;new;", 30);
 }
 
+/* "path:" and what may be concluded from reading it: e(xpected), w(hole) at its place. */
+static void assert_hints(enum td_side side, const char *expected) {
+    struct td_error err = {0};
+    struct td_cursor *cursor;
+    struct td_work_job job;
+    TD_AUTOBUF struct td_buf out = {0};
+    uint64_t count, bytes;
+    check(td_work_jobs(ledger, pair.id, side, 7, &count, &bytes, &cursor, &err), &err);
+    while (td_work_next_job(cursor, &job, &err) > 0) {
+        td_buf_printf(&out, "%s:%s%s;", job.path, job.expected ? "e" : "", job.whole ? "w" : "");
+        assert_true(!job.expected || job.hash[0] == 9);
+        assert_true(!job.whole || job.place == 4096);
+    }
+    td_cursor_close(cursor);
+    assert_string_equal(td_buf_text(&out), expected);
+}
+
+static void test_what_reading_may_confirm(void **state) {
+    (void)state;
+    static const char *const paths[] = {"as known", "chmod",      "held",   "linked",
+                                        "moved",    "other size", "pieces", "touched"};
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        struct td_file f = known(paths[i], 5, 10, 9);
+        struct td_entry source = f.entry, member = f.entry;
+        f.held = strcmp(paths[i], "held") == 0;
+        source.mode = strcmp(paths[i], "chmod") == 0 ? S_IFREG | 0600 : source.mode;
+        source.ctime.tv_nsec = strcmp(paths[i], "touched") == 0 ? 1 : 0;
+        source.nlink = f.entry.nlink = strcmp(paths[i], "linked") == 0 ? 2 : 1;
+        member.size = strcmp(paths[i], "other size") == 0 ? 11 : 10;
+        member.whole = strcmp(paths[i], "pieces") != 0;
+        member.place = 4096;
+        put(&f);
+        scan(TD_SOURCE, &source);
+        scan(TD_A, &member);
+    }
+    add(TD_ACT_MOVE, "moved", TD_SIDE_BIT(TD_A), 10);
+    assert_hints(TD_A, "as known:ew;chmod:ew;held:ew;linked:w;moved:e;other size:e;pieces:e;touched:ew;");
+    assert_hints(TD_SOURCE, "as known:e;chmod:;held:;linked:;moved:e;other size:e;pieces:e;touched:;");
+}
+
 static int list_followers(void *ctx, const char *path) {
     td_buf_printf(ctx, "%s;", path);
     return 0;
@@ -548,6 +588,7 @@ int main(void) {
         TEST(test_an_operation_comes_back),
         TEST(test_entries),
         TEST(test_jobs),
+        TEST(test_what_reading_may_confirm),
         TEST(test_jobs_of_hard_links),
         TEST(test_evidence),
         TEST(test_transactions),
