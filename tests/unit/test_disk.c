@@ -138,6 +138,7 @@ static void test_a_flipped_bit_is_seen_past_the_cache(void **state) {
     struct td_hash_result before, cached;
     td_hash_file(member.collection, "f010", buffer, &before);
     TD_AUTOFREE char *text = get_text(member.collection, "f010"); /* now it is in the page cache */
+    assert_non_null(text);
     flip("f010");
     struct td_disk_file file = {.path = "f010"};
     read_files(&file, 1);
