@@ -113,6 +113,7 @@ static int add_row(struct td_digest *digest, const struct td_file *file) {
         entry->rdev,
         file->has_hash,
         file->held,
+        file->had,
         (uint64_t)entry->mtime.tv_sec,
         (uint64_t)entry->mtime.tv_nsec,
         (uint64_t)entry->ctime.tv_sec,

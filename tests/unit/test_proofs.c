@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -86,11 +87,16 @@ static void note(struct td_ledger *ledger, int64_t pair, const char *path, enum 
     assert_int_equal(td_ledger_note_proof(ledger, pair, path, side, hash, cycle, 1000 + cycle, NULL), 0);
 }
 
+static bool content_is_new; /* so that no member can have had it but by the proof */
+
 static void assert_cycles(struct td_ledger *ledger, int64_t pair, const char *path, int64_t source, int64_t a,
                           int64_t b) {
     struct td_file f;
     assert_int_equal(td_ledger_file(ledger, pair, path, &f, NULL), 0);
     const int64_t cycles[] = {source, a, b};
+    unsigned had = (a ? TD_SIDE_BIT(TD_A) : 0) | (b ? TD_SIDE_BIT(TD_B) : 0);
+    assert_int_equal(f.had & had, had);
+    assert_true(content_is_new == false || f.had == had);
     for (int side = 0; side < TD_SIDES; side++) {
         assert_int_equal(f.cycle[side], cycles[side]);
         assert_int_equal(f.proven_at[side], cycles[side] ? 1000 + cycles[side] : 0);
@@ -118,12 +124,14 @@ static void test_entered_for_the_content_read(void **state) {
     note(ledger, m.id, "gone", TD_A, 1, 7);
     note(ledger, m.id, "a", TD_A, 1, 7);
     note(ledger, n.id, "a", TD_A, 1, 5);
+    content_is_new = true;
     assert_cycles(ledger, m.id, "a", 0, 0, 0);
     enter(ledger, m.id);
     assert_cycles(ledger, m.id, "a", 7, 7, 7);
     assert_cycles(ledger, m.id, "b", 0, 0, 0);
     assert_cycles(ledger, m.id, "c", 0, 0, 7);
     assert_cycles(ledger, n.id, "a", 0, 0, 0);
+    content_is_new = false;
     put(ledger, m.id, "a", 1);
     enter(ledger, m.id); /* what was entered is not there to be entered again */
     assert_cycles(ledger, m.id, "a", 0, 0, 0);
