@@ -18,7 +18,7 @@ cat >"$T/bad.c" <<'END'
 #include <sys/stat.h>
 #include <unistd.h>
 /* Small files are bad at their beginning, large ones behind their second megabyte. What is read of small files from
- * their device (O_DIRECT) is bad wherever a file on it is. */
+ * their device (O_DIRECT) is bad wherever a file on it is, but for the superblock. */
 static long first_bad(int fd) {
     struct stat st;
     char key[64];
@@ -27,7 +27,7 @@ static long first_bad(int fd) {
         return LONG_MAX;
     if (S_ISBLK(st.st_mode)) {
         snprintf(key, sizeof key, " %lu:", (unsigned long)st.st_rdev);
-        return (fcntl(fd, F_GETFL) & O_DIRECT) && strstr(list, key) ? 0 : LONG_MAX;
+        return (fcntl(fd, F_GETFL) & O_DIRECT) && strstr(list, key) ? 65536 : LONG_MAX;
     }
     snprintf(key, sizeof key, " %lu:%lu ", (unsigned long)st.st_dev, (unsigned long)st.st_ino);
     return strstr(list, key) == NULL ? LONG_MAX : st.st_size > 2 << 20 ? 2 << 20 : 0;
