@@ -88,6 +88,8 @@ example() { # with the disk at /mnt
 }
 check "the example in RESTORE.txt does what it says" mounted "$A" example
 
+dock "$A" "$B"
+
 # --- paths, refusals ----------------------------------------------------------------------------------------------------
 
 WHEN=$(<"$KEPT/1.when")
