@@ -1,4 +1,4 @@
-/* Carrying out operations on the members, and entering into the ledger what has become durable. */
+/* Carrying out operations on the members. */
 #include "twindock/base/buf.h"
 #include "twindock/base/clock.h"
 #include "twindock/run/engine.h"
@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define WHY_BITS 5 /* the reason travels in the low bits of an operation's id */
-_Static_assert(TD_WHYS <= 1 << WHY_BITS, "reasons fit into an operation's id");
 #define LARGE_FILE (64U << 20) /* no transaction stays open while a file of this size is copied */
 
 static int start_target(struct td_engine *engine, enum td_side side, struct td_error *err) {
@@ -160,15 +158,6 @@ static int copy_file(struct td_engine *engine, const struct td_work_op *work, co
     return work->origin == TD_SOURCE ? enter_copied(engine, op, work->members, &read, err) : 0;
 }
 
-/* Put an entry that carries no content: a directory, a link, a device. */
-static int enter_plain(struct td_engine *engine, const char *path, struct td_error *err) {
-    struct td_file file = {0};
-    int rc = td_work_entry(engine->ledger, TD_SOURCE, path, &file.entry, err);
-    if (rc == -ENOENT)
-        return 0;
-    return rc != 0 ? rc : td_ledger_put_file(engine->ledger, engine->pair, &file, err);
-}
-
 /* What the ledger knows of the content goes with it to its new path. The old one is about to be forgotten; proofs were
  * of that. */
 static int enter_moved(struct td_engine *engine, const char *path, const char *from, struct td_error *err) {
@@ -203,7 +192,7 @@ static void note_copying(void *ctx, uint64_t bytes) {
 static int submit(struct td_engine *engine, const struct td_work_op *work, struct td_error *err) {
     struct td_entry entry;
     struct td_op op = {
-        .id = work->id << WHY_BITS | (int64_t)work->why,
+        .id = work->id << TD_OP_WHY_BITS | (int64_t)work->why,
         .action = work->action,
         .path = work->path,
         .from = work->from,
@@ -217,7 +206,7 @@ static int submit(struct td_engine *engine, const struct td_work_op *work, struc
         if (entered != 0)
             return entered;
         return work->from != NULL ? enter_moved(engine, work->path, work->from, err)
-                                  : enter_plain(engine, work->path, err);
+                                  : td_engine_enter_plain(engine, work->path, err);
     }
     int rc = td_engine_say_old(engine, work, &op, err);
     if (rc != 0)
@@ -319,7 +308,7 @@ static int delete_on_full(struct td_engine *engine, enum td_side side, struct td
     engine->deleted_on_full[side] = true;
     int rc = td_work_ops(engine->ledger, TD_ACT_DELETE, &cursor, err);
     while (rc == 0 && (rc = td_work_next_op(cursor, &work, err)) > 0) {
-        struct td_op op = {.id = work.id << WHY_BITS | (int64_t)work.why,
+        struct td_op op = {.id = work.id << TD_OP_WHY_BITS | (int64_t)work.why,
                            .action = TD_ACT_DELETE,
                            .path = work.path,
                            .keep = work.keep};
@@ -380,134 +369,4 @@ int td_engine_apply(struct td_engine *engine, struct td_error *err) {
     rc = td_engine_run_ops(engine, err);
     int undone = td_work_undoubt(engine->ledger, engine->pair, rc == 0 ? err : NULL);
     return rc != 0 ? rc : undone;
-}
-
-/* --- what has become durable --------------------------------------------------------------------------- */
-
-static int prove_now(struct td_engine *engine, const struct td_op_done *done, struct td_error *err) {
-    int rc =
-        td_ledger_prove(engine->ledger, engine->pair, done->path, done->side, engine->cycle, td_wall_seconds(), err);
-    return rc == -ENOENT ? 0 : rc;
-}
-
-/* What was read back is proven only if it is what the ledger has for the path by now. */
-static int copied(struct td_engine *engine, const struct td_op_done *done, struct td_error *err) {
-    struct td_file file;
-    int rc = td_ledger_file(engine->ledger, engine->pair, done->path, &file, err);
-    if (rc != 0 && rc != -ENOENT)
-        return rc;
-    if (rc == -ENOENT || !file.has_hash || memcmp(file.hash, done->hash, TD_HASH_LEN) != 0)
-        return 0;
-    engine->tally[done->side].copied_bytes += done->bytes;
-    engine->counts.proven++;
-    engine->counts.proven_bytes += done->bytes;
-    return prove_now(engine, done, err);
-}
-
-/* A path takes over what the ledger knows of the content at `from`: of the first hard link, or of the old name. */
-static int enter_from(struct td_engine *engine, const struct td_op_done *done, const char *from, bool moved,
-                      struct td_error *err) {
-    struct td_file known, file, old;
-    int rc = td_ledger_file(engine->ledger, engine->pair, done->path, &old, err);
-    if (rc != 0 && rc != -ENOENT)
-        return rc;
-    bool had = rc == 0 && old.has_hash;
-    int64_t cycle[TD_SIDES] = {0}, at[TD_SIDES] = {0};
-    uint8_t hash[TD_HASH_LEN] = {0};
-    if (had) {
-        memcpy(cycle, old.cycle, sizeof cycle);
-        memcpy(at, old.proven_at, sizeof at);
-        memcpy(hash, old.hash, sizeof hash);
-    }
-    rc = td_ledger_file(engine->ledger, engine->pair, from, &known, err);
-    if (rc == -ENOENT || (rc == 0 && !known.has_hash))
-        return enter_plain(engine, done->path, err);
-    if (rc != 0)
-        return rc;
-    file = known;
-    rc = td_work_entry(engine->ledger, TD_SOURCE, done->path, &file.entry, err);
-    if (rc != 0)
-        return rc == -ENOENT ? 0 : rc;
-    if (moved) /* until the source has been read, a ctime that moved must stay visible */
-        file.entry.ctime = known.entry.ctime;
-    for (int side = TD_SOURCE; side <= TD_B; side++) {
-        bool other = side != (int)done->side && side != TD_SOURCE;
-        bool keeps = other && had && memcmp(hash, known.hash, TD_HASH_LEN) == 0;
-        if (other) {
-            file.cycle[side] = keeps ? cycle[side] : 0;
-            file.proven_at[side] = keeps ? at[side] : 0;
-        }
-    }
-    return td_ledger_put_file(engine->ledger, engine->pair, &file, err);
-}
-
-static int failed(struct td_engine *engine, const struct td_op_done *done, struct td_error *err) {
-    if (done->error == ESHUTDOWN || done->error == EAGAIN || done->error == EUCLEAN || done->error == ECANCELED)
-        return 0; /* reported as a lost member, or where the file was read */
-    if (done->action == TD_ACT_COPY && done->text == NULL)
-        return 0;
-    return td_engine_incident(engine, TD_INCIDENT_UNREADABLE, TD_CAUSE_WRITE_ERROR, done->path, done->side,
-                              done->text != NULL ? done->text : strerror(done->error), err);
-}
-
-/* What is counted is files: a directory that was renamed leaves nothing behind but names. */
-static int deleted(struct td_engine *engine, const struct td_op_done *done, struct td_counts *tally,
-                   struct td_error *err) {
-    struct td_file gone;
-    int rc = td_ledger_file(engine->ledger, engine->pair, done->path, &gone, err);
-    bool directory = rc == 0 && S_ISDIR(gone.entry.mode);
-    tally->deleted += done->kept && !directory;
-    rc = td_ledger_drop_file(engine->ledger, engine->pair, done->path, err);
-    return rc == -ENOENT ? 0 : rc;
-}
-
-/* What carries no content has no other proof than that it has been done. */
-static int enter_attributes(struct td_engine *engine, const char *path, struct td_error *err) {
-    struct td_entry entry;
-    int rc = td_work_entry(engine->ledger, TD_SOURCE, path, &entry, err);
-    if (rc != 0)
-        return rc == -ENOENT ? 0 : rc;
-    return S_ISREG(entry.mode) || S_ISDIR(entry.mode) ? 0 : enter_plain(engine, path, err);
-}
-
-int td_engine_op_done(struct td_engine *engine, const struct td_message *message, struct td_error *err) {
-    const struct td_op_done *done = &message->op;
-    enum td_why why = (enum td_why)(done->id & ((1 << WHY_BITS) - 1));
-    int rc = td_engine_write(engine, err);
-    if (rc == 0)
-        rc = td_engine_enter_items(engine, done, err);
-    if (rc == 0 && why == TD_WHY_REPAIR)
-        rc = td_engine_repaired(engine, done->path, done->side, done->error, err);
-    if (rc != 0)
-        return rc;
-    if (done->error != 0)
-        return why == TD_WHY_REPAIR ? 0 : failed(engine, done, err);
-    if (why == TD_WHY_ALTERED)
-        rc = td_engine_incident(engine, TD_INCIDENT_REPAIRED, TD_CAUSE_ALTERED, done->path, done->side, NULL, err);
-    if (rc != 0)
-        return rc;
-    struct td_counts *tally = &engine->tally[done->side];
-    switch (done->action) {
-    case TD_ACT_COPY:
-        tally->copied++;
-        return copied(engine, done, err);
-    case TD_ACT_SPECIAL:
-        tally->copied++;
-        return enter_plain(engine, done->path, err);
-    case TD_ACT_MKDIR:
-        return enter_plain(engine, done->path, err);
-    case TD_ACT_LINK:
-    case TD_ACT_MOVE:
-        tally->renamed += done->action == TD_ACT_MOVE;
-        return enter_from(engine, done, done->from, done->action == TD_ACT_MOVE, err);
-    case TD_ACT_ATTRIBUTES:
-        tally->updated++;
-        return enter_attributes(
-            engine, done->path,
-            err); /* of files the ledger takes new times and modes when the source's content has been read */
-    case TD_ACT_DELETE:
-        return deleted(engine, done, tally, err);
-    default:
-        return 0;
-    }
 }

@@ -60,7 +60,9 @@ static void *read_history(void *ctx) {
         int64_t seconds = (int64_t)job->version.stored_size / TD_SLOW_RATE + 1;
         if (td_stop_asked(reader->engine->stop) || td_stop_late(reader->engine->stop, seconds))
             break;
-        job->good = is_good(reader, &job->version, &job->error) || is_good(reader, &job->version, &job->error);
+        job->good = is_good(reader, &job->version, &job->error);
+        if (!job->good) /* read once more before it is called damaged */
+            job->good = is_good(reader, &job->version, &job->error);
         atomic_store(&reader->done, i + 1);
     }
     atomic_store(&reader->ended, true);

@@ -6,6 +6,7 @@
 
 #include "twindock/base/beneath.h"
 #include "twindock/base/cleanup.h"
+#include "twindock/base/clock.h"
 #include "twindock/base/sys.h"
 #include "twindock/sync/history.h"
 
@@ -442,12 +443,18 @@ static void without_power_at_any_moment(void **state) {
     empty(scene->member.store);
     put_version(scene->source, 0);
     assert_true(killed_run(scene, 0, 0, done));
+    put_version(scene->source, 1);
+    int64_t began = td_boot_ns();
+    assert_true(killed_run(scene, 1, 0, done));
+    long whole = (long)((td_boot_ns() - began) / 1000); /* of a run that replaces all */
+    put_version(scene->source, 0);
+    assert_true(killed_run(scene, 1000, 0, done));
     for (int round = 1; round <= CUTS; round++) {
         for (int i = 0; i < FILES; i++)
             before[i] = 0;
         seed = seed * 1103515245U + 12345U;
         put_version(scene->source, round);
-        (void)killed_run(scene, round, 5000 + (long)(seed >> 8) % 80000, done);
+        (void)killed_run(scene, round, whole / 8 + (long)(seed >> 8) % (whole + whole / 8), done);
         for (int i = 0; i < FILES; i++)
             reported += done[i];
         member_make_from(&scene->cut, image); /* replays the journal, as after a power cut */

@@ -117,6 +117,10 @@ int td_engine_count_scrambled(struct td_engine *engine, struct td_error *err);
 int td_engine_run_ops(struct td_engine *engine, struct td_error *err);
 int td_engine_say_old(struct td_engine *engine, const struct td_work_op *work, struct td_op *op, struct td_error *err);
 int td_engine_enter_items(struct td_engine *engine, const struct td_op_done *done, struct td_error *err);
+/* Put an entry that carries no content into the ledger: a directory, a link, a device. */
+int td_engine_enter_plain(struct td_engine *engine, const char *path, struct td_error *err);
+#define TD_OP_WHY_BITS 5 /* the reason travels in the low bits of an operation's id */
+_Static_assert(TD_WHYS <= 1 << TD_OP_WHY_BITS, "reasons fit into an operation's id");
 int td_engine_op_done(struct td_engine *engine, const struct td_message *message, struct td_error *err);
 int td_engine_drain(struct td_engine *engine, int wait_ms, struct td_error *err);
 int td_engine_write(struct td_engine *engine, struct td_error *err); /* a transaction is open after it */
