@@ -160,7 +160,8 @@ CREATE TABLE file (
     b_cycle       INTEGER NOT NULL DEFAULT 0,
     b_proven      INTEGER NOT NULL DEFAULT 0,
     since         INTEGER NOT NULL DEFAULT 0,  -- the run that found it so
-    had           INTEGER NOT NULL DEFAULT 0,  -- members that ever had this content: 2: A, 4: B, 6: both
+    had           INTEGER NOT NULL DEFAULT 0,  -- members that ever had this content: 2: A, 4: B, 6: both;
+                                               -- 32: A, 64: B: its copy was last found bad and not repaired
     PRIMARY KEY (pair, path)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX file_held ON file (pair, path) WHERE held = 1;

@@ -5,7 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
-/* The content that a member has under a path, where it is as the ledger last proved it. */
+/* The content that a member has under a path, where it is as the ledger last proved it. A copy that was found bad is
+ * read as it goes into the history: it is kept as what it is, and not missed there as what it was. */
 int td_engine_say_old(struct td_engine *engine, const struct td_work_op *work, struct td_op *op, struct td_error *err) {
     struct td_file file;
     struct td_entry have;
@@ -15,7 +16,8 @@ int td_engine_say_old(struct td_engine *engine, const struct td_work_op *work, s
     if (rc != 0 || !file.has_hash)
         return rc == -ENOENT ? 0 : rc;
     for (int side = TD_A; side <= TD_B; side++) {
-        if ((work->members & TD_SIDE_BIT(side)) == 0 || (file.had & TD_SIDE_BIT(side)) == 0)
+        if ((work->members & TD_SIDE_BIT(side)) == 0 || (file.had & TD_SIDE_BIT(side)) == 0 ||
+            (file.had & TD_HAD_BAD(side)) != 0)
             continue;
         rc = td_work_entry(engine->ledger, (enum td_side)side, work->path, &have, err);
         if (rc != 0 && rc != -ENOENT)

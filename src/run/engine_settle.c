@@ -186,6 +186,8 @@ static int enter_finding(struct td_engine *engine, const char *path, const struc
             engine->counts.proven_bytes += side != TD_SOURCE && said->side[side].asked ? file->entry.size : 0;
         } else if (finding->accept_source) {
             file->cycle[side] = file->proven_at[side] = 0;
+        } else if (side != TD_SOURCE && said->side[side].asked && finding->repair[side] == TD_REPAIR_NONE) {
+            file->had |= TD_HAD_BAD(side);
         }
     }
     if (!file->has_hash)
