@@ -143,27 +143,26 @@ def unfinished(rig):
     mails = rig.mails()
     rig.vm.add_node("stick", raw(foreign))
     rig.vm.sh("journalctl --rotate --vacuum-time=1s >/dev/null 2>&1; true")
-    rig.vm.qmp("device_add", driver="usb-storage", id="stick", drive="stick", bus="usb.0", port="4")
-    rig.ok(
-        "a stick in no slot starts the service",
-        rig.until("journalctl -t systemd | grep -q 'twindock@sda.service: Deactivated'", 60),
-    )
+    for time_ in (1, 2):
+        rig.vm.qmp("device_add", driver="usb-storage", id="stick", drive="stick", bus="usb.0", port="4")
+        ended = "[ $(journalctl -t systemd | grep -c 'twindock@sda.service: Deactivated') = %d ]" % time_
+        rig.ok(f"a stick in no slot starts the service, time {time_}", rig.until(ended, 60))
+        rig.vm.unplug("stick")
     said = rig.vm.sh("journalctl -t twindock -o cat")
     rig.equal("a stick: twindock says nothing", "", said)
     rig.equal("a stick: no run, no mail", (3, mails), (rig.runs(), rig.mails()))
     rig.equal("a stick: no failed unit", "", rig.failed_units())
     stamps = rig.vm.sh(
-        "journalctl -t systemd -o short-monotonic | sed -n 's/^\\[ *\\([0-9.]*\\)\\].*twindock@sda.*/\\1/p'"
+        "journalctl -t systemd -o short-monotonic | grep -E 'Started twindock@sda|sda.service: Deactivated' |"
+        " sed 's/^\\[ *\\([0-9.]*\\)\\].*/\\1/'"
     )
-    starting, began, ended = (float(word) * 1000 for word in stamps.split()[:3])
+    stamps = [float(word) * 1000 for word in stamps.split()]
+    took = min(end - begin for begin, end in zip(stamps[::2], stamps[1::2], strict=True))
     _, pace = rig.pace()
-    took = ended - began
-    print(f"# a stick: {began - starting:.0f} ms until the program is there, {took:.0f} ms until it has gone")
     rig.ok(
         f"a stick costs less than 50 ms ({took:.0f} ms here, where all takes {pace:.0f} times as long)",
         0 < took < 50 * pace,
     )
-    rig.vm.unplug("stick")
 
 
 def standby(rig):
