@@ -97,7 +97,9 @@ static bool not_in_ledger(const struct td_row *row) {
         return false;
     return row->ledger == NULL || row->ledger->has_hash || row->ledger->held ||
            !td_entry_same_content(&row->ledger->entry, source) ||
-           (!S_ISDIR(source->mode) && !td_entry_same_attributes(&row->ledger->entry, source));
+           (!S_ISDIR(source->mode) && (!td_entry_same_attributes(&row->ledger->entry, source) ||
+                                       row->ledger->entry.ino != source->ino || /* which names belong together */
+                                       row->ledger->entry.nlink != source->nlink));
 }
 
 static int enter(struct td_engine *engine, const struct td_row *row, struct td_error *err) {
