@@ -2,8 +2,8 @@
 # Whatever changes in the source is on both members after the next run, and what it replaced is in the history.
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 
-ROUNDS=${ROUNDS:-${SANITIZE:+10}}
-ROUNDS=${ROUNDS:-25}
+ROUNDS=${ROUNDS:-${SANITIZE:+5}}
+ROUNDS=${ROUNDS:-12}
 SEED=${SEED:-2014}
 ANY='max_delete = 100%
 max_change = 100%'
