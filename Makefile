@@ -122,7 +122,7 @@ $(BUILD)/sql.list: FORCE
 FORCE:
 
 objects: $(call object,$(sources) man/tables.c $(unit_sources) $(support_sources)) $(if $(sql),$(sql_object))
-tests: $(program) $(unit_programs)
+tests: all $(unit_programs)
 
 .SECONDARY:
 -include $(patsubst %.c,$(BUILD)/obj/%.d,$(sources) man/tables.c $(unit_sources) $(support_sources)) $(sql_object:.o=.d)

@@ -17,7 +17,8 @@ leave_open() {
 last_proven_days() { # of A and of B: how many days ago
     ledger "SELECT group_concat((unixepoch() - last_proven + 3600) / $DAY, ' ') FROM (SELECT * FROM member ORDER BY letter)"
 }
-kept() { mounted "$1" sh -c 'cd "$0/.twindock/history" 2>/dev/null && find . -type f | sed "s|.*/docs/||" | sort | tr "\n" " "' "$T/mnt/m"; }
+# kept IMAGE: the files in its history; beside the runs lie their lists
+kept() { mounted "$1" sh -c 'cd "$0/.twindock/history" 2>/dev/null && find . -mindepth 2 -type f | sed "s|.*/docs/||" | sort | tr "\n" " "' "$T/mnt/m"; }
 
 claim_slots
 configure
