@@ -4,7 +4,7 @@ import filecmp
 import os
 import subprocess
 
-from rig import blank, digest
+from rig import ALONE, blank, digest
 from scenario import Scenario
 
 
@@ -120,7 +120,7 @@ def elsewhere(image):
         ' echo mine | dd of="$2/M/Bach/p7.flac" bs=1 seek=200000 conv=notrunc status=none &&'
         ' sync -f "$2" && umount "$2"'
     )
-    subprocess.run(["unshare", "--mount", "bash", "-c", script, "elsewhere", image, place], check=True)
+    subprocess.run([*ALONE, "unshare", "--mount", "bash", "-c", script, "elsewhere", image, place], check=True)
 
 
 ALL = [
