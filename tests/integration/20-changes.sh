@@ -3,6 +3,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 
 ROUNDS=${ROUNDS:-${SANITIZE:+5}}
+ROUNDS=${ROUNDS:-${SHORT:+6}}
 ROUNDS=${ROUNDS:-12}
 SEED=${SEED:-2014}
 ANY='max_delete = 100%
