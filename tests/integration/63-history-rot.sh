@@ -10,6 +10,7 @@ small_tree
 head -c 2000000 /dev/urandom >"$SRC/disk.img"
 new_pair
 td_is 0 "first run" run
+sleep 1.1 # so that its second is its own: a time names the last run of its second
 echo changed | dd of="$SRC/disk.img" bs=1 seek=700000 conv=notrunc status=none
 cp "$SRC/photos/2014/p3.raw" "$T/p3"
 rm "$SRC/photos/2014/p3.raw"
