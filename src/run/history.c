@@ -147,7 +147,7 @@ int td_command_history(const struct td_app *app, const char *collection, const c
     int rc = td_ledger_open_reader(app->config->ledger, &ledger, err);
     if (rc == 0)
         rc = find_pair(ledger, collection, &pair, err);
-    if (rc == 0 && pair == 0)
+    if (rc == -ENOENT || (rc == 0 && pair == 0)) /* without a ledger there are no pairs */
         rc = td_fail_text(err, ENOENT, "no pair is enrolled for %s", collection);
     struct td_json *json = rc == 0 && app->json ? td_json_object() : NULL;
     if (json != NULL) {
