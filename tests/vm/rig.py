@@ -15,12 +15,9 @@ SIZE = 160 << 20  # bytes of a dock's disk
 PATIENCE = 3  # times what things take on a machine that has a processor to itself
 
 # What a tree holds, one line for each entry; directories' sizes are the filesystem's affair.
-# The number of names is that within the tree: after a power cut a file may share its inode with a version in the history.
 LISTING = r"""
 find . -type d ! -path './lost+found*' ! -name .twindock -printf '%y %m %U %G %T@ %p\n' | sort
-find . ! -type d ! -path './.twindock/*' ! -name RESTORE.txt -printf '%i %y %m %U %G %s %T@ %l %p\n' |
-    awk '{ names[$1]++; ino[NR] = $1; $1 = ""; line[NR] = $0 }
-         END { for (i = 1; i <= NR; i++) print names[ino[i]] line[i] }' | sort
+find . ! -type d ! -path './.twindock/*' ! -name RESTORE.txt -printf '%y %m %U %G %n %s %T@ %l %p\n' | sort
 find . -type f ! -path './.twindock/*' ! -name RESTORE.txt -print0 | sort -z | xargs -0r sha256sum
 """
 
