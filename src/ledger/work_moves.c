@@ -191,3 +191,20 @@ int td_work_find_astray(struct td_ledger *ledger, int64_t pair, unsigned members
     td_sql_bind_int(q, 4, pair);
     return td_sql_run(q, NULL, err);
 }
+
+int td_work_find_half_moved(struct td_ledger *ledger, int64_t pair, uint64_t *files, uint64_t *bytes,
+                            struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int rc = td_ledger_take(ledger, "work/let_go_half_moved.sql", &q, err);
+
+    *files = *bytes = 0;
+    if (rc < 0)
+        return rc;
+    td_sql_bind_int(q, 1, TD_ACT_DELETE);
+    td_sql_bind_int(q, 2, pair);
+    while ((rc = td_sql_step(q, err)) > 0) {
+        ++*files;
+        *bytes += td_sql_u64(q, 0);
+    }
+    return rc;
+}

@@ -145,6 +145,12 @@ static int plan_one(void *ctx, const struct td_row *row) {
     return rc;
 }
 
+/* What looked like so many deletions is none. */
+static void not_deleted(struct td_brake *brake, uint64_t files, uint64_t bytes) {
+    brake->deleted_files -= files < brake->deleted_files ? files : brake->deleted_files;
+    brake->deleted_bytes -= bytes < brake->deleted_bytes ? bytes : brake->deleted_bytes;
+}
+
 /* Has the content of `old_path` come up again at `path`? A file with inode and mtime kept is the same file; any other
  * has to show the same SHA-256. */
 static int confirm_move(void *ctx, const char *path, const char *old_path, const uint8_t hash[TD_HASH_LEN],
@@ -167,12 +173,17 @@ static int confirm_move(void *ctx, const char *path, const char *old_path, const
     if (!taken)
         return 0;
     struct td_entry entry;
-    if (td_work_entry(engine->ledger, TD_SOURCE, path, &entry, NULL) == 0 && engine->brake.deleted_files > 0) {
-        engine->brake.deleted_files--;
-        engine->brake.deleted_bytes -=
-            entry.size < engine->brake.deleted_bytes ? entry.size : engine->brake.deleted_bytes;
-    }
+    if (td_work_entry(engine->ledger, TD_SOURCE, path, &entry, NULL) == 0)
+        not_deleted(&engine->brake, 1, entry.size);
     return 1;
+}
+
+static int find_half_moved(struct td_engine *engine, struct td_error *err) {
+    uint64_t files, bytes;
+    int rc = td_work_find_half_moved(engine->ledger, engine->pair, &files, &bytes, err);
+    if (rc == 0)
+        not_deleted(&engine->brake, files, bytes);
+    return rc;
 }
 
 int td_engine_plan(struct td_engine *engine, struct td_error *err) {
@@ -191,6 +202,8 @@ int td_engine_plan(struct td_engine *engine, struct td_error *err) {
         rc = td_engine_tick(engine, true, err);
     if (rc == 0)
         rc = td_work_find_astray(engine->ledger, engine->pair, td_engine_members(engine), err);
+    if (rc == 0)
+        rc = find_half_moved(engine, err);
     if (rc == 0)
         rc = td_work_find_moves(engine->ledger, engine->pair, confirm_move, &planning, err);
     if (rc == 0 && engine->brake.deleted_files > 0)

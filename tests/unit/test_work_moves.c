@@ -301,6 +301,43 @@ static void test_what_has_moved_already_keeps_its_name_in_the_ledger(void **stat
     assert_ops(TD_ACT_ENTER, "new<old/AB;twice-new<twice/AB;");
 }
 
+static void let_go(uint64_t files, uint64_t bytes) {
+    struct td_error err = {0};
+    uint64_t got_files, got_bytes;
+    check(td_work_find_half_moved(ledger, pair.id, &got_files, &got_bytes, &err), &err);
+    assert_int_equal(got_files, files);
+    assert_int_equal(got_bytes, bytes);
+}
+
+static void test_the_old_name_of_what_has_moved_is_not_kept(void **state) {
+    (void)state;
+    struct td_entry now = regular("new", 5, 100);
+    going("old", 5, 100, 1, A | B); /* on A it still has both, on B it is all to be done */
+    linked_on(TD_A, "old", 70, 100), linked_on(TD_A, "new", 70, 100);
+    scan(TD_SOURCE, &now);
+    let_go(1, 100);
+    let_go(0, 0); /* once */
+    assert_ops(TD_ACT_DELETE, "old/AB;");
+}
+
+static void test_a_name_less_of_a_hard_link_is_kept(void **state) {
+    (void)state;
+    struct td_entry stays = regular("stays", 5, 100), edited = regular("edited", 6, 200);
+    struct td_file one = known("one of two", 5, 100, 1);
+    going("one of two", 5, 100, 1, A); /* as many names as the ledger knew of */
+    linked_on(TD_A, "one of two", 70, 100), linked_on(TD_A, "stays", 70, 100);
+    one.entry.nlink = 2;
+    put(&one);
+    going("before", 6, 200, 2, A); /* a file of that name that is to be replaced */
+    linked_on(TD_A, "before", 80, 200), linked_on(TD_A, "edited", 80, 200);
+    edited.mtime.tv_sec++;
+    scan(TD_SOURCE, &stays), scan(TD_SOURCE, &edited);
+    going("both", 7, 300, 3, A); /* of two names that go each */
+    linked_on(TD_A, "both", 90, 300), linked_on(TD_A, "of them", 90, 300);
+    let_go(0, 0);
+    assert_ops(TD_ACT_DELETE, "one of two/Ak;both/Ak;before/Ak;");
+}
+
 static void assert_proofs(const char *path, int64_t a, int64_t b) {
     struct td_error err = {0};
     struct td_file f;
@@ -351,6 +388,8 @@ int main(void) {
         TEST(test_one_inode_goes_to_one_file),
         TEST(test_many_of_one_size),
         TEST(test_what_has_moved_already_keeps_its_name_in_the_ledger),
+        TEST(test_the_old_name_of_what_has_moved_is_not_kept),
+        TEST(test_a_name_less_of_a_hard_link_is_kept),
         TEST(test_proofs_are_taken_back_before_copies_are_replaced),
     };
     return cmocka_run_group_tests_name("work moves", tests, NULL, NULL);

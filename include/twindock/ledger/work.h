@@ -61,6 +61,11 @@ int td_work_find_moves(struct td_ledger *ledger, int64_t pair,
  * DELETE), and the same file of the source has a path that members have and the ledger does not know. Adds an ENTER
  * from the old path for `members`. Called before td_work_find_moves(). */
 int td_work_find_astray(struct td_ledger *ledger, int64_t pair, unsigned members, struct td_error *err);
+/* The other half of such a move: the member has the new name, and the old one as well. Its DELETE loses `keep`, so that
+ * no file shares its inode with the history; *files and *bytes: how many that are, which are no deletions. Called
+ * before td_work_find_moves(). */
+int td_work_find_half_moved(struct td_ledger *ledger, int64_t pair, uint64_t *files, uint64_t *bytes,
+                            struct td_error *err);
 
 /* Before operations are carried out: members' copies that COPY, SPECIAL, LINK and MKDIR will replace are on record as
  * proven no longer, so that nothing is which a run that is cut off has replaced. To be committed before they are begun.
