@@ -169,7 +169,7 @@ copy "$T/b.good" "$B"
 # A power cut: the image as it is on the medium while a mount's last changes are in the journal alone.
 cut_power() { # cut_power IMAGE
     mkdir -p "$T/mnt/rw"
-    mount -o loop "$1" "$T/mnt/rw" || return 1
+    mount_image "$1" "$T/mnt/rw" || return 1
     rm "$T/mnt/rw/M/docs/t1.txt" && echo intruder >"$T/mnt/rw/M/docs/intruder" &&
         sync "$T/mnt/rw/M/docs/intruder" "$T/mnt/rw/M/docs" && cp --sparse=always "$1" "$1.cut"
     umount "$T/mnt/rw"
@@ -191,7 +191,7 @@ copy "$A" "$T/a.good"
 # finds it, when everything else is ok. All that e2fsck did until then is undone, on both disks.
 make_inconsistent() { # make_inconsistent IMAGE
     mkdir -p "$T/mnt/rw"
-    mount -o loop "$1" "$T/mnt/rw" && echo one >"$T/mnt/rw/one" && echo two >"$T/mnt/rw/two"
+    mount_image "$1" "$T/mnt/rw" && echo one >"$T/mnt/rw/one" && echo two >"$T/mnt/rw/two"
     umount "$T/mnt/rw"
     debugfs -w -R 'copy_inode /one /two' "$1" && tune2fs -c 1 -C 9 "$1" && debugfs -w -R 'feature needs_recovery' "$1"
 }

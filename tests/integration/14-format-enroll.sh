@@ -150,7 +150,7 @@ fill() { # fill IMAGE [MKFS-OPTION...]: an ext4 made by hand that holds the file
     new_disk "$image" 32M
     mkfs.ext4 -q -b 4096 "$@" "$image"
     mkdir -p "$T/mnt/hand"
-    mount -o loop "$image" "$T/mnt/hand"
+    mount_image "$image" "$T/mnt/hand"
     cp -a "$SRC" "$T/mnt/hand/M"
     umount "$T/mnt/hand"
 }

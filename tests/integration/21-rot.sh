@@ -6,7 +6,7 @@ export MNT=$T/mnt/m
 ARRAY=$T/array.img # the source lies on a filesystem of its own, so that bits can be flipped below it
 SRC=$T/mnt/array/src
 
-mount_array() { mount -o loop "$ARRAY" "$T/mnt/array"; }
+mount_array() { mount_image "$ARRAY" "$T/mnt/array"; }
 flip_source() { # flip_source PATH [BYTE]: no time, no size changes
     local before was
     before=$(stat -c '%s %y %z' "$SRC/$1")
@@ -21,7 +21,7 @@ flip_source() { # flip_source PATH [BYTE]: no time, no size changes
 on_disk() { # on_disk IMAGE COMMAND...: with $MNT writable, as somebody does it by hand
     local image=$1 status; shift
     mkdir -p "$MNT"
-    mount -o loop "$image" "$MNT" || return 99
+    mount_image "$image" "$MNT" || return 99
     "$@"; status=$?
     umount "$MNT"
     released "$image"

@@ -28,7 +28,7 @@ whole() { # whole IMAGE: a copy of it, its journal replayed, holds nothing but g
     cp --sparse=always "$1" "$T/copy.img"
     e2fsck -p "$T/copy.img"
     [[ $? -lt 4 ]] || return 1
-    mount -o loop "$T/copy.img" "$MNT" || return 1
+    mount_image "$T/copy.img" "$MNT" || return 1
     "$HERE/tree-record" "$REC" check "$MNT/M"; status=$?
     umount "$MNT"
     released "$T/copy.img"

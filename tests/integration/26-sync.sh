@@ -88,7 +88,7 @@ for type in ext4 xfs; do
         mkfs.$type -q "$T/$type.img"
         rm -f "$SRC/hostile/kinds/link-far" # XFS has room for 1023 bytes
     fi
-    mount -o loop "$T/$type.img" "$MNT" 2>/dev/null || { echo "ok - $type # SKIP the kernel has no $type"; continue; }
+    mount_image "$T/$type.img" "$MNT" 2>/dev/null || { echo "ok - $type # SKIP the kernel has no $type"; continue; }
     mkdir "$MNT/three"
     "$HERE/mutate-tree" "$SRC/moving" 77 30 >/dev/null
     sync_is 0 "one and another on $type" "$SRC" "$T/one" "$MNT/three" --json

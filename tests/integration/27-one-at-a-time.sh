@@ -10,7 +10,7 @@ flip_source() { # flip_source PATH: no time, no size changes
     umount "$T/mnt/array"
     released "$ARRAY"
     flip "$ARRAY" "src/$1" || flunk "(finding the blocks of $1 in the source)"
-    mount -o loop "$ARRAY" "$T/mnt/array"
+    mount_image "$ARRAY" "$T/mnt/array"
 }
 hash_on() { mounted "$1" sha256sum "$MNT/M/$2" | cut -d' ' -f1; } # hash_on IMAGE PATH
 found() { # found KIND: "path member cause" of the last run's JSON, lines joined by ";"
@@ -26,7 +26,7 @@ last_backup() { td info --json; json collections 0 last_backup; }
 mkdir -p "$T/mnt/array"
 truncate -s 64M "$ARRAY"
 mkfs.ext4 -q -F -b 4096 "$ARRAY"
-mount -o loop "$ARRAY" "$T/mnt/array"
+mount_image "$ARRAY" "$T/mnt/array"
 mkdir "$SRC"
 claim_slots
 configure 'single = allow' 'max_delete = 100%

@@ -35,7 +35,7 @@ replayed() { # replayed IMAGE LETTER: a copy of it, its journal replayed, and th
     cp --sparse=always "$1" "$T/copy.img"
     e2fsck -p "$T/copy.img"
     [[ $? -lt 4 ]] || return 1
-    mount -o loop "$T/copy.img" "$MNT" || return 1
+    mount_image "$T/copy.img" "$MNT" || return 1
     "$HERE/tree-record" "$REC" check "$MNT/M" || status=1
     "$HERE/ledger-compare" proven "$T/ledger/twindock.db" "$MNT/M" "$2" "$SRC" || status=1
     umount "$MNT"

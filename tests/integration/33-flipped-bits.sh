@@ -26,7 +26,7 @@ stats_of() { (cd "$1" && find . -printf '%p %s %T@ %C@ %i\n' | LC_ALL=C sort | s
 mkdir -p "$T/mnt/array"
 truncate -s "$SIZE" "$ARRAY"
 mkfs.ext4 -q -F -b 4096 -i 8192 "$ARRAY"
-mount -o loop "$ARRAY" "$T/mnt/array"
+mount_image "$ARRAY" "$T/mnt/array"
 mkdir "$SRC"
 python3 - "$SRC" "$FILES" "$SEED" <<'END'
 import os, random, sys
@@ -69,7 +69,7 @@ map "$ARRAY" src >"$T/array.map"; map "$A" M >"$T/a.map"; map "$B" M >"$T/b.map"
 "$HERE/flip-bits" flip "$ARRAY" "$T/array.map" $((SEED + 1)) "$SOURCE_BITS" --again "$T/a.flipped" >"$T/array.flipped"
 cat "$T/array.flipped" "$T/a.flipped" >"$T/not-b"
 "$HERE/flip-bits" flip "$B" "$T/b.map" $((SEED + 2)) $((BITS / 10)) --not "$T/not-b" >"$T/b.flipped"
-mount -o loop "$ARRAY" "$T/mnt/array"
+mount_image "$ARRAY" "$T/mnt/array"
 for list in a array b; do paths "$T/$list.flipped" >"$T/$list.paths"; done
 both=$(comm -12 "$T/a.paths" "$T/array.paths" | wc -l)
 echo "# $BITS bits in $(wc -l <"$T/a.paths") files on A, $SOURCE_BITS in $(wc -l <"$T/array.paths") in the source, $both in both, $((BITS / 10)) on B"

@@ -9,7 +9,7 @@ half_moved() {
     for letter in $1; do
         image=$A; [[ $letter = B ]] && image=$B
         mkdir -p "$T/mnt/m"
-        mount -o loop "$image" "$T/mnt/m"
+        mount_image "$image" "$T/mnt/m"
         mkdir -p "$T/mnt/m/M/later"
         cp -al "$T/mnt/m/M/photos/2014/." "$T/mnt/m/M/later/"
         umount "$T/mnt/m"

@@ -107,7 +107,7 @@ echo more >"$SRC/docs/more.txt"
 backed_up "a run without the half in the drawer"
 cp --sparse=always "$OLD" "$B"
 mkdir -p "$T/mnt/elsewhere" # and written elsewhere
-mount -o loop "$B" "$T/mnt/elsewhere"
+mount_image "$B" "$T/mnt/elsewhere"
 echo spoiled >"$T/mnt/elsewhere/M/docs/t7.txt"
 umount "$T/mnt/elsewhere"
 as mirror; IN="$B"

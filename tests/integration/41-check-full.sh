@@ -34,7 +34,7 @@ as plain
 new_disk "$A" 24M
 mkfs.ext4 -q -b 4096 -L music "$A"
 mkdir -p "$T/mnt/hand"
-mount -o loop "$A" "$T/mnt/hand"
+mount_image "$A" "$T/mnt/hand"
 cp -a "$SRC" "$T/mnt/hand/M"
 umount "$T/mnt/hand"
 mirrored "$A" "$B"
@@ -75,7 +75,7 @@ untouched "check --full before the first run" 0 check --full
 mirrored "$A" "$T/first.img"
 
 # Somebody has written to it since: then nothing says that this is the disk that was compared.
-mount -o loop "$A" "$T/mnt/hand"; umount "$T/mnt/hand"
+mount_image "$A" "$T/mnt/hand"; umount "$T/mnt/hand"
 as mirror; dock "$A" ''
 td_is 2 "a half that was mounted meanwhile" run --json
 equal "is not known" unknown-member "$(json verdict)"

@@ -43,7 +43,7 @@ disk grown "$A"; truncate -s 24M "${IMAGE[grown]}"
 dirty() {
     local image=$1
     mkdir -p "$T/mnt/rw"
-    mount -o loop "$image" "$T/mnt/rw" || return 1
+    mount_image "$image" "$T/mnt/rw" || return 1
     exec 9>"$T/mnt/rw/orphan"; head -c 100000 /dev/urandom >&9; sync
     rm "$T/mnt/rw/orphan"; echo intruder >"$T/mnt/rw/intruder"; sync "$T/mnt/rw/intruder" "$T/mnt/rw"
     cp --sparse=always "$image" "$image.cut"

@@ -15,7 +15,7 @@ fill() { # an ext4 made by hand that holds the files at its root
     new_disk "$1" 96M
     mkfs.ext4 -q -b 4096 -E lazy_itable_init=0,lazy_journal_init=0 -U "$UUID" "$1"
     mkdir -p "$T/mnt/hand"
-    mount -o loop "$1" "$T/mnt/hand"
+    mount_image "$1" "$T/mnt/hand"
     cp -a "$SRC/." "$T/mnt/hand"
     umount "$T/mnt/hand"; released "$1"
 }

@@ -13,7 +13,7 @@ configure '' "source_mount = $T/mnt/array"
 mkdir -p "$T/mnt/array"
 truncate -s 16M "$T/array.img"
 mkfs.ext4 -q -F "$T/array.img"
-arrive() { mount -o loop "$T/array.img" "$T/mnt/array"; }
+arrive() { mount_image "$T/array.img" "$T/mnt/array"; }
 leave() { umount "$T/mnt/array"; released "$T/array.img"; }
 arrive
 mkdir "$SRC"

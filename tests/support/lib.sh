@@ -75,6 +75,16 @@ dock() { # dock SOURCE-IMAGE DESTINATION-IMAGE; '' leaves a slot empty
 }
 sums() { sha256sum "$@" | cut -d' ' -f1 | tr '\n' ' '; } # of images; undock first
 
+# mount_image IMAGE DIRECTORY, to be written to, whatever the loop device's last user has left it as; umount frees it.
+mount_image() {
+    local device status
+    device=$(losetup -f --show "$1") || return 1
+    blockdev --setrw "$device"
+    mount "$device" "$2"; status=$?
+    losetup -d "$device"
+    return $status
+}
+
 # mounted IMAGE COMMAND...: run a command with $MNT at the image, read-only, without the program under test.
 mounted() {
     local image=$1 status; shift
