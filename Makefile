@@ -71,7 +71,7 @@ program := $(BUILD)/twindock
 manual := $(patsubst man/%.in,$(BUILD)/man/%,$(wildcard man/*.in))
 completion := $(BUILD)/completion/twindock
 
-.PHONY: all tests objects fuzz fuzzers check check-vm run-checks demo bench lint format install install-program uninstall \
+.PHONY: all objects fuzz fuzzers check check-threads check-vm run-checks demo bench lint format install install-program uninstall \
         check-install deb check-package clean help FORCE
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -122,20 +122,25 @@ $(BUILD)/sql.list: FORCE
 FORCE:
 
 objects: $(call object,$(sources) man/tables.c $(unit_sources) $(support_sources)) $(if $(sql),$(sql_object))
-tests: all $(unit_programs)
 
 .SECONDARY:
 -include $(patsubst %.c,$(BUILD)/obj/%.d,$(sources) man/tables.c $(unit_sources) $(support_sources)) $(sql_object:.o=.d)
 
 # ---- Tests ----------------------------------------------------------------------------------------------------------
 
-SKIP =#       scripts of tests/integration to leave out, by their names
+ONLY =#       run these tests alone, by their names: ONLY='test_plan 22-kill'
+SKIP =#       tests to leave out
+named = $(1:%=$(BUILD)/tests/%) $(1:%=tests/integration/%.sh) $(1:%=tests/support/%)
+chosen = $(filter-out $(call named,$(SKIP)),$(if $(ONLY),$(filter $(call named,$(ONLY)),$(every_test)),$(every_test)))
+every_test := $(unit_programs) $(integration) tests/support/check-install
 check: ## Install what is missing (as root), build and run all tests; SANITIZE=address,undefined for the careful way
 	@tests/support/deps build test
-	@$(MAKE) --no-print-directory tests
-	@BUILD='$(abspath $(BUILD))' SANITIZE='$(SANITIZE)' tests/support/run-tests $(unit_programs) \
-	    $(filter-out $(SKIP:%=tests/integration/%.sh),$(integration)) \
-	    tests/support/check-install
+	@$(MAKE) --no-print-directory all $(filter $(BUILD)/%,$(chosen))
+	@BUILD='$(abspath $(BUILD))' SANITIZE='$(SANITIZE)' tests/support/run-tests $(chosen)
+
+check-threads: ## What runs in threads, under ThreadSanitizer
+	@$(MAKE) --no-print-directory SANITIZE=thread ONLY='test_target test_target_failure test_reader test_copy test_compare \
+	    test_walk test_progress 10-first-backup 20-changes 34-heal-accept' check
 
 check-vm: ## Install it in a Debian under QEMU and plug disks into its docks (as root; the machine is kept in /var/cache)
 	@tests/support/deps build test package vm
