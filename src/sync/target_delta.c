@@ -6,6 +6,11 @@
  * applied, and only when that gives the old content may the old file go. It is kept only where it is a quarter of the
  * old file or less: so an update never writes much more than the file itself, and where a difference saves little the
  * old file, which is moved without a byte being written, is the simpler thing to have in ten years.
+ *
+ * The new version is never made that way from the old one's blocks. The source is read whole for its proof in any case,
+ * ext4 shares no blocks between files, so as much is written either way, and the member would have to read its old file
+ * besides. (100 MB with 1 % of its blocks changed, disks held to 100 MB/s for reading and as much for writing: copied in
+ * 2.0 to 2.2 s, rebuilt by rdiff in 2.1 s with 100 MB more read from the member, which on a real disk are seeks.)
  */
 #include "target_private.h"
 
