@@ -39,7 +39,7 @@ CREATE TABLE member (
     pair        INTEGER NOT NULL REFERENCES pair (id),
     letter      TEXT    NOT NULL CHECK (letter IN ('A', 'B')),
     token       TEXT    NOT NULL,             -- random, also on the disk's card
-    identity    TEXT    NOT NULL,             -- who told serial and WWN: ata, scsi, sysfs, udev; card: nobody
+    identity    TEXT    NOT NULL,             -- who told serial and WWN: ata, nvme, scsi, bridge, sysfs, udev; card: nobody
     serial      TEXT    NOT NULL,
     wwn         TEXT    NOT NULL,
     model       TEXT    NOT NULL,

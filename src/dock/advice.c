@@ -128,6 +128,8 @@ static void advise_size_of_two(const struct td_words *w, int s) {
 static void advise_merged(const struct td_words *w) {
     if (w->seen->mode == TD_MODE_INDIVIDUAL && w->seen->one_device)
         advise_merged_slots(w);
+    else if (w->judgement->hidden)
+        td_advise_hidden(w, w->judgement->slot);
     else if (w->judgement->detail != NULL)
         advise_size_of_two(w, w->judgement->slot);
     else
@@ -351,6 +353,7 @@ static void advise_unknown(const struct td_words *w) {
         }
         say_unknown(w, s);
         exchange(w, s, take_it_out);
+        td_words_bridged(w, s);
         if (is_damaged(w, s))
             say_mending(w, s);
     }
@@ -451,6 +454,7 @@ static void advise_ok(const struct td_words *w) {
     } else {
         td_say(w, w->seen->mode == TD_MODE_MIRROR ? " of a mirroring dock." : ", alone, as the configuration allows.");
     }
+    td_words_by_card_alone(w);
 }
 
 static void (*const sentences[TD_VERDICTS])(const struct td_words *w) = {

@@ -9,6 +9,13 @@
 const char *td_words_serial(const struct td_words *w, const struct td_pair *pair, int member) {
     const struct td_identity *enrolled = &pair->members[member].identity;
     bool shared = td_drive_alike(&pair->members[0].identity, &pair->members[1].identity);
+    for (int s = 0; s < TD_SLOTS; s++) {
+        const struct td_match_result *match = &w->judgement->slots[s];
+        const struct td_identity *told = &w->seen->slots[s].identity;
+        if (match->bridged && match->match == TD_MATCH_MEMBER && match->pair == pair && match->member == member &&
+            enrolled->source == TD_IDENTITY_BRIDGE && told->source != TD_IDENTITY_BRIDGE && told->serial[0] != '\0')
+            return told->serial; /* now the drive itself speaks */
+    }
     if (!shared && td_drive_speaks(enrolled) && enrolled->serial[0] != '\0')
         return enrolled->serial;
     for (int s = 0; s < TD_SLOTS && !w->judgement->alike; s++) {

@@ -4,7 +4,8 @@
 #include <strings.h>
 
 bool td_drive_speaks(const struct td_identity *identity) {
-    return identity->source == TD_IDENTITY_ATA || identity->source == TD_IDENTITY_SCSI;
+    return identity->source == TD_IDENTITY_ATA || identity->source == TD_IDENTITY_NVME ||
+           identity->source == TD_IDENTITY_SCSI || identity->source == TD_IDENTITY_BRIDGE;
 }
 
 static bool both_known(const char *a, const char *b) {
@@ -16,17 +17,39 @@ bool td_drive_alike(const struct td_identity *a, const struct td_identity *b) {
            (both_known(a->wwn, b->wwn) && strcasecmp(a->wwn, b->wwn) == 0);
 }
 
-enum td_drive_word td_drive_word(const struct td_identity *seen, const struct td_pair *pair, int member) {
-    const struct td_identity *enrolled = &pair->members[member].identity;
+static bool is_bridge(const struct td_identity *identity) {
+    return identity->source == TD_IDENTITY_BRIDGE;
+}
+
+/* Without regard to what else may have this identity. */
+static enum td_drive_word compare(const struct td_identity *seen, const struct td_identity *enrolled) {
+    bool bridged = is_bridge(seen) || is_bridge(enrolled), differs = false;
     if (!td_drive_speaks(seen) || !td_drive_speaks(enrolled))
         return TD_DRIVE_SILENT;
+    if (both_known(seen->serial, enrolled->serial)) {
+        if (strcmp(seen->serial, enrolled->serial) == 0 ||
+            (bridged && td_identity_serial_passed_on(seen->serial, enrolled->serial)))
+            return TD_DRIVE_SAME;
+        if (!bridged || is_bridge(enrolled)) /* its WWN may have been the bridge's just as well */
+            return bridged ? TD_DRIVE_UNSURE : TD_DRIVE_OTHER;
+        differs = true;
+    }
+    if (both_known(seen->wwn, enrolled->wwn)) {
+        if (strcasecmp(seen->wwn, enrolled->wwn) == 0)
+            return TD_DRIVE_SAME;
+        differs = true;
+    }
+    return !differs ? TD_DRIVE_SILENT : bridged ? TD_DRIVE_UNSURE : TD_DRIVE_OTHER;
+}
+
+enum td_drive_word td_drive_word(const struct td_identity *seen, const struct td_pair *pair, int member) {
+    const struct td_member *other = &pair->members[1 - member];
     if (td_drive_alike(&pair->members[0].identity, &pair->members[1].identity))
         return TD_DRIVE_SILENT;
-    if (both_known(seen->serial, enrolled->serial))
-        return strcmp(seen->serial, enrolled->serial) == 0 ? TD_DRIVE_SAME : TD_DRIVE_OTHER;
-    if (both_known(seen->wwn, enrolled->wwn))
-        return strcasecmp(seen->wwn, enrolled->wwn) == 0 ? TD_DRIVE_SAME : TD_DRIVE_OTHER;
-    return TD_DRIVE_SILENT;
+    enum td_drive_word word = compare(seen, &pair->members[member].identity);
+    if (word == TD_DRIVE_UNSURE && other->letter != 0 && compare(seen, &other->identity) == TD_DRIVE_SAME)
+        return TD_DRIVE_OTHER;
+    return word;
 }
 
 bool td_drive_stranger(const struct td_identity *seen, const struct td_pair *pair) {
@@ -117,6 +140,7 @@ static struct td_match_result match_disk(const struct td_slot *slot, const struc
         return stranger(result, "its card is a member's but its drive is another one, so it is a copy");
     result.match = TD_MATCH_MEMBER;
     result.member = member;
+    result.bridged = word == TD_DRIVE_UNSURE;
     result.rests_on = word == TD_DRIVE_SAME ? "drive+card" : "card";
     return result;
 }
@@ -142,6 +166,27 @@ static void tell_halves_apart(struct td_match_result out[TD_SLOTS]) {
     }
 }
 
+/* Does this slot report what an enrolled drive is called? Then its dock passes that on. */
+static bool is_enrolled_drive(const struct td_slot *slot, const struct td_pair *pairs, size_t pair_count) {
+    for (size_t i = 0; slot->present && i < pair_count; i++) {
+        for (int m = 0; m < 2; m++) {
+            if (pairs[i].members[m].letter != 0 && td_drive_word(&slot->identity, &pairs[i], m) == TD_DRIVE_SAME)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* May the card be believed against what the dock says of the drive? A dock that mirrors may say what it likes. */
+static bool may_pass_over(const struct td_observation *seen, const struct td_pair *pairs, size_t pair_count, int s) {
+    if (seen->mode == TD_MODE_MIRROR)
+        return true;
+    if (!seen->slots[1 - s].present && !is_bridge(&seen->slots[s].identity))
+        return false; /* the drive itself speaks, and nothing else tells that it is the one */
+    return !is_enrolled_drive(&seen->slots[0], pairs, pair_count) &&
+           !is_enrolled_drive(&seen->slots[1], pairs, pair_count);
+}
+
 /* Each card lies on the other member's drive: nobody copies two disks crosswise. It is the bridge that gives its bays
  * their serials, and the disks have changed places. */
 static bool crossed(const struct td_observation *seen, const struct td_match_result out[TD_SLOTS]) {
@@ -165,6 +210,10 @@ void td_match_slots(const struct td_observation *seen, const struct td_pair *pai
     bool alike = slots[0].present && slots[1].present && td_drive_alike(&slots[0].identity, &slots[1].identity);
     for (int s = 0; s < TD_SLOTS; s++)
         out[s] = match_disk(&slots[s], pairs, pair_count, !alike);
+    for (int s = 0; s < TD_SLOTS; s++) {
+        if (out[s].bridged && !may_pass_over(seen, pairs, pair_count, s))
+            out[s] = stranger(out[s], "its card is a member's but the serial told for it is not, so it seems to be a copy");
+    }
     if (!alike)
         tell_halves_apart(out);
     if (alike || !crossed(seen, out))

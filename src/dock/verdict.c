@@ -1,5 +1,7 @@
 #include "twindock/dock/verdict.h"
 
+#include <string.h>
+
 /* What the rows look at. Below `mixed_pairs`, every disk that is present is a member of `pair`. */
 struct facts {
     const struct td_observation *seen;
@@ -84,10 +86,36 @@ static bool size_of_two(const struct facts *f, struct td_judgement *j) {
     return false;
 }
 
+/* One disk where two are expected, with a member's card, of which a bridge says what its drive does not: a dock that
+ * mirrors two twins looks so, and so does a dock that says nothing of drives with one disk in it. */
+static bool hidden(const struct facts *f, int s) {
+    return f->seen->mode == TD_MODE_INDIVIDUAL && present(f) == 1 && is_member(f, s) && f->match[s].bridged;
+}
+
+/* The same from a dock that speaks as if it were a drive, of a model of its own. */
+static bool other_model(const struct facts *f, int s) {
+    const struct td_identity *seen = &f->seen->slots[s].identity;
+    if (f->seen->mode != TD_MODE_INDIVIDUAL || present(f) != 1 || f->match[s].match != TD_MATCH_PAIR ||
+        seen->source != TD_IDENTITY_ATA || seen->model[0] == '\0')
+        return false;
+    for (int m = 0; m < 2; m++) {
+        const struct td_member *member = &f->match[s].pair->members[m];
+        if (member->letter == 0)
+            continue;
+        if (member->identity.source != TD_IDENTITY_ATA || member->identity.model[0] == '\0' ||
+            strcmp(member->identity.model, seen->model) == 0)
+            return false;
+    }
+    return true;
+}
+
 static bool dock_merged(const struct facts *f, struct td_judgement *j) {
     if (f->seen->mode == TD_MODE_INDIVIDUAL && f->seen->one_device)
         return true;
-    return any_slot(f, wrong_size, j) || size_of_two(f, j);
+    if (any_slot(f, wrong_size, j) || size_of_two(f, j))
+        return true;
+    j->hidden = any_slot(f, hidden, j) || any_slot(f, other_model, j);
+    return j->hidden;
 }
 
 /* Disks with the same UUID that neither a card nor a drive tells apart. */
@@ -108,8 +136,14 @@ static bool foreign_disk(const struct facts *f, struct td_judgement *j) {
     return any_slot(f, no_pair, j);
 }
 
+/* What a dock that mirrors says of the drive behind it is its own affair, and twins have no business there whatever
+ * their cards: that is what has to be said. */
+static bool twins_mirrored(const struct facts *f, int s) {
+    return f->seen->mode == TD_MODE_MIRROR && f->match[s].pair->layout == TD_LAYOUT_TWINS;
+}
+
 static bool no_member(const struct facts *f, int s) {
-    return f->match[s].match == TD_MATCH_PAIR;
+    return f->match[s].match == TD_MATCH_PAIR && !twins_mirrored(f, s);
 }
 
 static bool unknown_member(const struct facts *f, struct td_judgement *j) {

@@ -68,6 +68,13 @@ static inline void td_say_slot(const struct td_words *w, int s) {
     td_buf_printf(w->out, "the %s slot", td_slot_names[s]);
 }
 
+/* A disk alone in a dock that says of it what its drive would not (td_judgement's `hidden`). */
+void td_advise_hidden(const struct td_words *w, int slot);
+/* Append what else a `bridged` stranger may be, else nothing. */
+void td_words_bridged(const struct td_words *w, int slot);
+/* Append why the members are known by their cards alone, where a dock's word was passed over, else nothing. */
+void td_words_by_card_alone(const struct td_words *w);
+
 /* The sentences that advice.c's table takes from advice_state.c. */
 void td_advise_layout(const struct td_words *w);
 void td_advise_stale(const struct td_words *w);

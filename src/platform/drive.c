@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #define TIMEOUT_MS 10000
 #define ATA_LEN 512
@@ -79,14 +80,30 @@ static bool join(struct td_identity *out, bool has_serial, const struct td_ident
     return true;
 }
 
-static bool ask_scsi(int fd, struct td_identity *out) {
+static void disk_path(const struct td_blockdev *disk, char out[64]) {
+    snprintf(out, 64, "/sys/dev/block/%u:%u", major(disk->disk_number), minor(disk->disk_number));
+}
+
+/* Where it cannot be told, it is taken for one that a bridge speaks for. */
+static bool is_bridged(const struct td_blockdev *disk) {
+    char path[64], target[1024];
+    disk_path(disk, path);
+    ssize_t len = readlink(path, target, sizeof target - 1);
+    if (len < 0)
+        return true;
+    target[len] = '\0';
+    return td_drive_path_is_bridged(target);
+}
+
+static bool ask_scsi(const struct td_blockdev *disk, int fd, struct td_identity *out) {
     uint8_t reply[VPD_LEN];
     struct td_identity serial, wwn;
     ssize_t got = ask_vpd(fd, 0x80, reply);
     bool has_serial = got > 0 && td_drive_parse_vpd80(reply, (size_t)got, &serial) == 0;
     got = ask_vpd(fd, 0x83, reply);
     bool has_wwn = got > 0 && td_drive_parse_vpd83(reply, (size_t)got, &wwn) == 0;
-    return join(out, has_serial, &serial, has_wwn, &wwn, TD_IDENTITY_SCSI);
+    return join(out, has_serial, &serial, has_wwn, &wwn,
+                is_bridged(disk) ? TD_IDENTITY_BRIDGE : TD_IDENTITY_SCSI);
 }
 
 /* Symlinks such as `device` are followed: sysfs is the kernel's. */
@@ -115,11 +132,22 @@ static bool sysfs_wwn(int sysfs, struct td_identity *out) {
     return read_attribute(sysfs, ".", "wwid", &text) && td_drive_parse_wwid(text.data, out) == 0; /* NVMe */
 }
 
+/* Of class "nvme", or "nvme-subsystem" where a drive may have several ways to it. */
+static bool is_nvme(int sysfs) {
+    char target[256];
+    ssize_t len = readlinkat(sysfs, "device/subsystem", target, sizeof target - 1);
+    if (len < 0)
+        return false;
+    target[len] = '\0';
+    const char *name = strrchr(target, '/');
+    return name != NULL && strncmp(name, "/nvme", 5) == 0;
+}
+
 static bool ask_sysfs(int sysfs, struct td_identity *out) {
     struct td_identity serial, wwn;
     bool has_serial = sysfs_serial(sysfs, &serial);
     bool has_wwn = sysfs_wwn(sysfs, &wwn);
-    return join(out, has_serial, &serial, has_wwn, &wwn, TD_IDENTITY_SYSFS);
+    return join(out, has_serial, &serial, has_wwn, &wwn, is_nvme(sysfs) ? TD_IDENTITY_NVME : TD_IDENTITY_SYSFS);
 }
 
 static bool ask_udev(dev_t number, struct td_identity *out) {
@@ -145,7 +173,7 @@ static void add_model(int sysfs, struct td_identity *out) {
 
 static int open_sysfs(const struct td_blockdev *disk) {
     char path[64];
-    snprintf(path, sizeof path, "/sys/dev/block/%u:%u", major(disk->disk_number), minor(disk->disk_number));
+    disk_path(disk, path);
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return fd < 0 ? -errno : fd;
 }
@@ -159,7 +187,7 @@ int td_drive_identify(const struct td_blockdev *disk, struct td_identity *out, s
     if (fd < 0 && errno != ENOMEDIUM)
         return td_fail(err, errno, "cannot open %s", disk->node);
     /* What has no SG_IO (NVMe, loop, virtio) or no permission for it says so at once, and the next one is asked. */
-    bool known = fd >= 0 && (ask_ata(fd, out) || ask_scsi(fd, out));
+    bool known = fd >= 0 && (ask_ata(fd, out) || ask_scsi(disk, fd, out));
     known = known || ask_sysfs(sysfs, out) || ask_udev(disk->disk_number, out);
     if (!known)
         memset(out, 0, sizeof *out);
@@ -174,7 +202,9 @@ static bool ask_again(const struct td_blockdev *disk, enum td_identity_source so
     case TD_IDENTITY_ATA:
         return fd >= 0 && ask_ata(fd, out);
     case TD_IDENTITY_SCSI:
-        return fd >= 0 && ask_scsi(fd, out);
+    case TD_IDENTITY_BRIDGE:
+        return fd >= 0 && ask_scsi(disk, fd, out);
+    case TD_IDENTITY_NVME:
     case TD_IDENTITY_SYSFS:
         return sysfs >= 0 && ask_sysfs(sysfs, out);
     case TD_IDENTITY_UDEV:

@@ -269,3 +269,12 @@ int td_drive_parse_wwid(const char *text, struct td_identity *out) {
     }
     return take_wwn(out, name, len / 2) ? 0 : -EINVAL;
 }
+
+bool td_drive_path_is_bridged(const char *syspath) {
+    static const char *const buses[] = {"/usb", "/fw"};
+    for (size_t i = 0; i < sizeof buses / sizeof buses[0]; i++)
+        for (const char *at = strstr(syspath, buses[i]); at != NULL; at = strstr(at + 1, buses[i]))
+            if (isdigit((unsigned char)at[strlen(buses[i])]))
+                return true;
+    return false;
+}

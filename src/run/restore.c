@@ -272,8 +272,10 @@ static int find_run(struct td_restoring *restoring, struct td_buf *out) {
 
 /* Whoever the disks are, they are read only, and every byte is proven: all that must be certain is which member is
  * which. */
-static bool may_read(enum td_verdict verdict) {
-    return verdict == TD_OK || verdict == TD_MISSING_MEMBER || verdict == TD_SWAPPED || verdict == TD_AHEAD_OF_LEDGER ||
+static bool may_read(const struct td_judgement *judgement) {
+    enum td_verdict verdict = judgement->verdict;
+    bool by_card = judgement->hidden && judgement->slots[judgement->slot].match == TD_MATCH_MEMBER;
+    return by_card || verdict == TD_OK || verdict == TD_MISSING_MEMBER || verdict == TD_SWAPPED || verdict == TD_AHEAD_OF_LEDGER ||
            verdict == TD_STALE_SOURCE || verdict == TD_UNPROVEN_PAIR || verdict == TD_WRONG_LAYOUT;
 }
 
@@ -295,7 +297,7 @@ static int work(struct td_restoring *restoring, struct td_buf *out) {
     TD_AUTOBUF struct td_buf advice = {0};
     restoring->pair = judgement->pair;
     td_advise(&restoring->docking.seen, judgement, &advice);
-    if (!may_read(judgement->verdict))
+    if (!may_read(judgement))
         return refuse(restoring, out, "%s", td_buf_text(&advice));
     int rc = find_run(restoring, out);
     if (rc == 0 && restoring->request->drill == 0)

@@ -527,6 +527,70 @@ static void test_hostile_text(void **state) {
                   "(\\xe2\\x80\\xae).");
 }
 
+/* A dock that tells serials of its own. */
+static void test_docks_that_invent(void **state) {
+    (void)state;
+    both_members();
+    for (int s = 0; s < 2; s++) {
+        seen.slots[s].identity.source = TD_IDENTITY_BRIDGE;
+        PUT(seen.slots[s].identity.serial, s == 0 ? "DOCK-0" : "DOCK-1");
+    }
+    assert_slot(1, "member B of M (serial WD-WCC4N0)"); /* as on its label, whatever the dock says */
+    assert_advice(TD_OK, "Member A of M (WD-WCC4M7) is in the source slot and member B (WD-WCC4N0) in the destination "
+                         "slot. The dock tells other serials than their drives have, so they are known by their cards "
+                         "alone and a copy would pass for one of them: a dock that passes on ATA commands is safer.");
+    PUT(seen.slots[1].identity.serial, "WD-WCC4N0");
+    assert_advice(TD_UNKNOWN_MEMBER,
+                  "The disk in the source slot (1.9T, serial DOCK-0) has the UUID of M but is neither of its members: "
+                  "its card is a member's but the serial told for it is not, so it seems to be a copy. Take it out and "
+                  "put in member A of M (WD-WCC4M7). If its label says that it is the right one, the dock tells a "
+                  "serial of its own: use one that passes on ATA commands.");
+    seen.slots[1] = (struct td_slot){0};
+    assert_advice(TD_DOCK_MERGED,
+                  "The only disk in dock server has the card of member A of M (WD-WCC4M7), but the dock tells another "
+                  "serial than its drive has (DOCK-0). If both disks are in, the dock mirrors or combines them: set it "
+                  "to show its two disks one by one. If not, put in member B (WD-WCC4N0) too, or use a dock that "
+                  "passes on ATA commands.");
+    seen.mode = TD_MODE_MIRROR;
+    assert_advice(TD_WRONG_LAYOUT, "M is a pair of independent twins and dock server mirrors, which would destroy one of "
+                                   "them. Set the dock to show its two disks one by one.");
+}
+
+static void test_a_dock_that_calls_itself_a_drive(void **state) {
+    (void)state;
+    PUT(pairs[0].members[0].identity.model, "WDC WD20EFRX");
+    PUT(pairs[0].members[1].identity.model, "WDC WD20EFRX");
+    PUT(disk(0, "ext4", UUID_M, "", "0JOCKEY1")->identity.model, "H/W \"RAID1\"\n");
+    seen.slots[0].card_state = TD_CARD_UNREAD;
+    assert_advice(TD_DOCK_MERGED,
+                  "The only disk in dock server has the UUID of M, but calls itself \"H/W \"RAID1\"\\x0a\" (1.9T, serial "
+                  "0JOCKEY1), which is neither of its drives. If both disks are in, the dock mirrors or combines them: "
+                  "set it to show its two disks one by one. If not, this disk is a copy: take it out.");
+}
+
+/* Enrolled in such a dock, and now the drives are heard. */
+static void test_enrolled_where_a_dock_invents(void **state) {
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        pairs[0].members[i].identity.source = TD_IDENTITY_BRIDGE;
+        PUT(pairs[0].members[i].identity.serial, i == 0 ? "DOCK-0" : "DOCK-1");
+    }
+    both_members();
+    for (int s = 0; s < 2; s++) {
+        seen.slots[s].identity.source = TD_IDENTITY_ATA;
+        PUT(seen.slots[s].identity.serial, s == 0 ? "WD-WCC4M7" : "WD-WCC4N0");
+    }
+    assert_advice(TD_OK, "Member A of M (WD-WCC4M7) is in the source slot and member B (WD-WCC4N0) in the destination "
+                         "slot. They were enrolled in a dock that told other serials than their drives have; `twindock "
+                         "enroll M` enters those that they have.");
+    seen.slots[1] = (struct td_slot){0};
+    assert_advice(TD_UNKNOWN_MEMBER,
+                  "The disk in the source slot (1.9T, serial WD-WCC4M7) has the UUID of M but is neither of its members: "
+                  "its card is a member's but the serial told for it is not, so it seems to be a copy. Take it out and "
+                  "put in member A of M (DOCK-0). If it is the right one all the same, it was enrolled in a dock that "
+                  "told a serial of its own: put in both disks and say `twindock enroll M`.");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_empty, setup),
@@ -551,6 +615,9 @@ int main(void) {
         cmocka_unit_test_setup(test_found_by_the_run, setup),
         cmocka_unit_test_setup(test_ok, setup),
         cmocka_unit_test_setup(test_no_serial_that_is_a_bridges, setup),
+        cmocka_unit_test_setup(test_docks_that_invent, setup),
+        cmocka_unit_test_setup(test_a_dock_that_calls_itself_a_drive, setup),
+        cmocka_unit_test_setup(test_enrolled_where_a_dock_invents, setup),
         cmocka_unit_test_setup(test_hostile_text, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -226,6 +226,18 @@ static void names_in_sysfs(void **state) {
         assert_int_equal(td_drive_parse_wwid(none[i], &id), -EINVAL);
 }
 
+static void paths_with_a_bridge(void **state) {
+    (void)state;
+    static const char usb[] = "../../devices/pci0000:00/0000:00:14.0/usb3/3-1/3-1:1.0/host6/target6:0:0/6:0:0:1/block/sdc";
+    static const char firewire[] = "../../devices/pci0000:00/0000:05:00.0/fw1/fw1.0/host8/target8:0:0/8:0:0:0/block/sdd";
+    static const char sata[] = "../../devices/pci0000:00/0000:00:1f.2/ata2/host1/target1:0:0/1:0:0:0/block/sdb";
+    static const char sas[] = "../../devices/pci0000:00/0000:02:00.0/host0/port-0:0/usbish/fwd/end_device-0:0/block/sda";
+    assert_true(td_drive_path_is_bridged(usb));
+    assert_true(td_drive_path_is_bridged(firewire));
+    assert_false(td_drive_path_is_bridged(sata));
+    assert_false(td_drive_path_is_bridged(sas));
+}
+
 static void vpd_serial(void **state) {
     (void)state;
     const uint8_t page[] = "\x00\x80\x00\x0c   SN-12  34";
@@ -359,6 +371,7 @@ int main(void) {
         cmocka_unit_test(ata_damage),
         cmocka_unit_test(serials_that_are_none),
         cmocka_unit_test(names_in_sysfs),
+        cmocka_unit_test(paths_with_a_bridge),
         cmocka_unit_test(vpd_serial),
         cmocka_unit_test(vpd_names),
         cmocka_unit_test(vpd_names_damaged),

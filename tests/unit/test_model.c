@@ -108,7 +108,7 @@ static void names_of_outcomes(void **state) {
 
 static void names_of_identities_and_layouts(void **state) {
     (void)state;
-    static const char *const sources[] = {"card", "ata", "scsi", "sysfs", "udev"};
+    static const char *const sources[] = {"card", "ata", "nvme", "scsi", "bridge", "sysfs", "udev"};
     for (unsigned i = 0; i < COUNT(sources); i++) {
         assert_string_equal(td_identity_source_name((enum td_identity_source)i), sources[i]);
         assert_int_equal(td_identity_source_from(sources[i]), i);

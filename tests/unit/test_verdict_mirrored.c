@@ -116,6 +116,46 @@ static void test_card_that_is_due(void **state) {
     enroll_all(NULL);
 }
 
+static void test_in_mirror_mode(void **state) {
+    (void)state;
+    assert_int_equal(mirror(0, 7).verdict, TD_OK);
+    assert_int_equal(mirror(1, 7).verdict, TD_OK); /* by turns, on purpose */
+    assert_int_equal(mirror(0, 6).verdict, TD_STALE_SOURCE);
+    assert_int_equal(mirror(0, 9).verdict, TD_AHEAD_OF_LEDGER);
+    pairs[M].members[1].generation = 4;
+    assert_int_equal(mirror(0, 7).verdict, TD_OK);
+    pairs[M].members[1].generation = 3;
+    assert_int_equal(mirror(0, 7).verdict, TD_UNPROVEN_PAIR);
+    assert_int_equal(mirror(1, 7).verdict, TD_OK);
+    mirror(0, 7);
+    seen.slots[0].disk.size = seen.slots[0].fs.device.size = 2 * SIZE;
+    assert_int_equal(judge(&strict).verdict, TD_DOCK_MERGED);
+    enroll_all(NULL);
+}
+
+/* Most such docks have a serial of their own when they mirror. The one card decides; one by one, it is not enough. */
+static void test_dock_with_a_serial_of_its_own(void **state) {
+    (void)state;
+    static const struct td_identity own = {.source = TD_IDENTITY_BRIDGE, .serial = "JOCKEY-1"};
+    mirror(1, 7);
+    seen.slots[0].identity = own;
+    struct td_judgement j = judge(&strict);
+    assert_int_equal(j.verdict, TD_OK);
+    assert_string_equal(j.slots[0].rests_on, "card");
+    mirror(1, 6);
+    seen.slots[0].identity = own;
+    assert_int_equal(judge(&strict).verdict, TD_STALE_SOURCE);
+    one_by_one(0, 1);
+    seen.slots[1].identity = own; /* A's serial is passed on, B's would be */
+    assert_int_equal(judge(&strict).verdict, TD_UNKNOWN_MEMBER);
+    seen.slots[0].identity = own;
+    seen.slots[0].identity.serial[7] = '0';
+    j = judge(&strict);
+    assert_int_equal(j.verdict, TD_WRONG_LAYOUT);
+    assert_int_equal(j.slot_of[0], 0);
+    assert_int_equal(j.slot_of[1], 1);
+}
+
 /* Made in a dock that mirrors: of B's drive nothing is known, so what is not A's is taken for B's. */
 static void test_half_of_unknown_drive(void **state) {
     (void)state;
@@ -187,6 +227,7 @@ int main(void) {
         cmocka_unit_test(test_halves_one_by_one),     cmocka_unit_test(test_card_that_is_due),
         cmocka_unit_test(test_half_of_unknown_drive), cmocka_unit_test(test_halves_that_differ),
         cmocka_unit_test(test_sizes_of_halves),       cmocka_unit_test(test_combined_disks),
+        cmocka_unit_test(test_in_mirror_mode),        cmocka_unit_test(test_dock_with_a_serial_of_its_own),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, enroll_all, NULL);

@@ -29,6 +29,8 @@ struct td_match_result {
     const struct td_pair *pair; /* into the caller's array */
     int member;                 /* 0: A, 1: B; when match is TD_MATCH_MEMBER */
     const char *rests_on;       /* "card" or "drive+card": what the recognition rests on; "" if none */
+    bool bridged;               /* the serial told is not the one enrolled for its card, but one of the two is only a
+                                   bridge's (TD_DRIVE_UNSURE): a member by its card alone, or no member for that */
     const char *why;            /* TD_MATCH_PAIR: "it has no card", for the sentence; "" otherwise. Static text */
 };
 
@@ -40,28 +42,40 @@ struct td_judgement {
     int slot;           /* the slot that the sentence is about, -1: both or none */
     bool slots_any;     /* the policy's: what the sentence may ask for */
     bool alike;         /* both slots report one serial or WWN: it is nobody's */
+    bool hidden;        /* TD_DOCK_MERGED, for the disk is alone and the dock says of it what its drive would not; a
+                           member by its card it may be all the same */
     const char *detail; /* static text or text inside the observation that explains; may be NULL. A run that sets
                            the verdict itself (unclean by e2fsck, source-missing, brake) puts its own words here */
 };
 
 /*
  * Recognise one disk. With a serial or WWN that the ledger has from the same kind of source, drive and card must both
- * name the same member; a card with the right token decides alone when the drive says nothing or only a bridge speaks
- * (sysfs, udev); a card of another pair, a wrong token or no card is a stranger (TD_MATCH_PAIR).
+ * name the same member; a card with the right token decides alone when the drive says nothing (sysfs and udev are no
+ * drives), and, `bridged`, when only a bridge contradicts it; a card of another pair, a wrong token or no card is a
+ * stranger (TD_MATCH_PAIR).
  */
 struct td_match_result td_match_slot(const struct td_slot *slot, const struct td_pair *pairs, size_t pair_count);
-/* Both disks together: where both slots report one identity, or each that of the other's member (a bridge that speaks
- * for its bays), the cards alone decide. */
+/*
+ * Both disks together: where both slots report one identity, or each that of the other's member (a bridge that speaks
+ * for its bays), the cards alone decide.
+ *
+ * A copy has its original's UUID and card, and only the drive tells it. So a bridge's word against a card is passed over
+ * only where nothing shows that this dock passes on what drives are called: neither slot reports a serial or WWN that is
+ * enrolled. Where one does, the other one is a copy. A disk that is alone is recognised, but see `hidden`: it may be two
+ * disks that the dock shows as one.
+ */
 void td_match_slots(const struct td_observation *seen, const struct td_pair *pairs, size_t pair_count,
                     struct td_match_result out[TD_SLOTS]);
 
-/* Does this identity come from the drive itself (ATA, SCSI), or may it be the bridge's (sysfs, udev)? */
+/* Does this identity come from the drive or from the bridge before it, which mostly passes on the drive's own? Not so
+ * what sysfs and udev have, behind USB the words of the plug. */
 bool td_drive_speaks(const struct td_identity *identity);
 /* One serial, or one WWN, in two places. */
 bool td_drive_alike(const struct td_identity *a, const struct td_identity *b);
 /* What a drive's own word is worth against one enrolled member's: serials decide where both have one, else WWNs. An
- * identity that the ledger has for both members of a pair was a bridge's and says nothing. */
-enum td_drive_word { TD_DRIVE_SILENT, TD_DRIVE_SAME, TD_DRIVE_OTHER };
+ * identity that the ledger has for both members of a pair was a bridge's and says nothing. One that differs when a
+ * bridge spoke, now or when the pair was enrolled, proves nothing: it may be the bridge's own. */
+enum td_drive_word { TD_DRIVE_SILENT, TD_DRIVE_SAME, TD_DRIVE_UNSURE, TD_DRIVE_OTHER };
 enum td_drive_word td_drive_word(const struct td_identity *seen, const struct td_pair *pair, int member);
 /* The drive is neither member of this pair, by its own word: its filesystem is not to be mounted. */
 bool td_drive_stranger(const struct td_identity *seen, const struct td_pair *pair);

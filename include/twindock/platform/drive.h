@@ -1,7 +1,8 @@
 /*
  * Who a drive is, from the drive itself. Asked in this order, the first that answers sensibly wins: ATA IDENTIFY DEVICE
  * through SG_IO (ATA PASS-THROUGH 16, then 12; SAT-3), SCSI INQUIRY VPD pages 0x80 and 0x83 (SPC-4), sysfs, udev.
- * USB bridges often report a serial of their own for both bays: how far an answer can be trusted is its `source`.
+ * USB bridges often report a serial of their own, perhaps one for both bays: how far an answer can be trusted is its
+ * `source`. The VPD pages of a disk behind USB or FireWire are TD_IDENTITY_BRIDGE.
  */
 #ifndef TWINDOCK_PLATFORM_DRIVE_H
 #define TWINDOCK_PLATFORM_DRIVE_H
@@ -33,5 +34,9 @@ int td_drive_parse_vpd83(const uint8_t *reply, size_t len, struct td_identity *o
  * name as "naa.", "eui." or "0x" with 16 or 32 hex digits (others, "t10.", "nvme.", are no numbers: -EINVAL). */
 int td_drive_parse_serial(const char *text, struct td_identity *out);
 int td_drive_parse_wwid(const char *text, struct td_identity *out);
+
+/* Is there a bridge between the computer and the drive? By the path of the disk in sysfs, "../../devices/pci0000:00/
+ * .../usb1/1-1/1-1:1.0/host2/...": below a USB or a FireWire bus ("fw0"). */
+bool td_drive_path_is_bridged(const char *syspath);
 
 #endif

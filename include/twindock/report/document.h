@@ -16,7 +16,7 @@ struct td_check_slot {
     char device[64];
     char member; /* 'A', 'B', 0: not a member */
     char serial[64];
-    const char *identity; /* "ata", "scsi", "sysfs", "udev", "card", "none" */
+    const char *identity; /* "ata", "nvme", "scsi", "bridge", "sysfs", "udev", "card", "none" */
     int64_t generation;   /* -1: unknown */
     char *description;    /* "member B of M (serial ...)" */
 };

@@ -1,0 +1,75 @@
+/* The sentences about docks that do not let the drives speak for themselves. */
+#include "words.h"
+
+static bool is_bridge(const struct td_identity *identity) {
+    return identity->source == TD_IDENTITY_BRIDGE;
+}
+
+void td_advise_hidden(const struct td_words *w, int s) {
+    const struct td_match_result *match = &w->judgement->slots[s];
+    const struct td_identity *told = &td_words_slot(w, s)->identity;
+    bool member = td_words_is_member(w, s);
+    td_say(w, "The only disk in ");
+    td_say_dock(w);
+    if (member) {
+        td_say(w, " has the card of ");
+        td_words_member_in(w, s, true, false);
+        td_say(w, ", but the dock tells another serial than its drive has");
+        if (told->serial[0] != '\0') {
+            td_say(w, " (");
+            td_quote(w, told->serial);
+            td_say(w, ")");
+        }
+    } else {
+        td_say(w, " has the UUID of ");
+        td_say_collection(w, match->pair);
+        td_say(w, ", but calls itself \"");
+        td_quote(w, told->model);
+        td_say(w, "\"");
+        td_words_disk(w, s);
+        td_say(w, ", which is neither of its drives");
+    }
+    td_say(w, ". If both disks are in, the dock mirrors or combines them: set it to show its two disks one by one. If not, ");
+    if (!member) {
+        td_say(w, "this disk is a copy: take it out.");
+        return;
+    }
+    if (td_words_retired(match->pair, 1 - match->member)) {
+        td_say(w, "use a dock that passes on ATA commands.");
+        return;
+    }
+    td_say(w, "put in ");
+    td_words_member(w, match->pair, 1 - match->member, false, false);
+    td_say(w, " too, or use a dock that passes on ATA commands.");
+}
+
+void td_words_bridged(const struct td_words *w, int s) {
+    const struct td_match_result *match = &w->judgement->slots[s];
+    if (!match->bridged)
+        return;
+    if (is_bridge(&td_words_slot(w, s)->identity)) {
+        td_say(w, " If its label says that it is the right one, the dock tells a serial of its own: use one that passes on "
+                  "ATA commands.");
+        return;
+    }
+    td_say(w, " If it is the right one all the same, it was enrolled in a dock that told a serial of its own: put in both "
+              "disks and say `twindock enroll ");
+    td_say_collection(w, match->pair);
+    td_say(w, "`.");
+}
+
+void td_words_by_card_alone(const struct td_words *w) {
+    const struct td_match_result *match = w->judgement->slots;
+    if (w->seen->mode == TD_MODE_MIRROR || (!match[0].bridged && !match[1].bridged))
+        return;
+    for (int s = 0; s < TD_SLOTS; s++) {
+        if (match[s].bridged && is_bridge(&td_words_slot(w, s)->identity)) {
+            td_say(w, " The dock tells other serials than their drives have, so they are known by their cards alone and a "
+                      "copy would pass for one of them: a dock that passes on ATA commands is safer.");
+            return;
+        }
+    }
+    td_say(w, " They were enrolled in a dock that told other serials than their drives have; `twindock enroll ");
+    td_say_collection(w, w->judgement->pair);
+    td_say(w, "` enters those that they have.");
+}
