@@ -48,6 +48,23 @@ static int refuse_mirrored(const struct td_docking *docking, struct td_error *er
     return TD_EXIT_REFUSED;
 }
 
+static int enroll_twins(const struct td_app *app, struct td_docking *docking, struct td_ledger *ledger,
+                        const char *collection, struct td_buf *out, struct td_error *err) {
+    const struct td_judgement *judgement = &docking->judgement;
+    TD_AUTOBUF struct td_buf unsaid = {0};
+    bool already = judgement->verdict == TD_OK && strcmp(judgement->pair->collection, collection) == 0;
+    int rc = already ? td_enrolling_learn(docking, ledger, app->json ? &unsaid : out, err) : 0;
+    if (!already)
+        rc = refuse_mirrored(docking, err);
+    if (rc == 0 && !already)
+        rc = check_disks(docking, err);
+    if (rc == 0 && !already)
+        rc = td_enrolling_enter(docking, ledger, collection, TD_LAYOUT_TWINS, err);
+    if (rc == 0 && (!already || app->json))
+        td_enrolling_say(docking, app, "enroll", collection, out);
+    return rc;
+}
+
 int td_command_enroll(const struct td_app *app, const char *collection, const char *layout, const char *dock,
                       struct td_buf *out, struct td_error *err) {
     struct td_ledger *ledger = NULL;
@@ -73,18 +90,7 @@ int td_command_enroll(const struct td_app *app, const char *collection, const ch
             rc = td_enroll_mirrored(app, &docking, ledger, collection, out, err);
         td_docking_close(&docking);
     } else if (rc == 0) {
-        const struct td_judgement *judgement = &docking.judgement;
-        bool already = judgement->verdict == TD_OK && strcmp(judgement->pair->collection, collection) == 0;
-        if (already && !app->json)
-            td_buf_puts(out, "Nothing to do: these two disks are enrolled already.\n");
-        if (!already)
-            rc = refuse_mirrored(&docking, err);
-        if (rc == 0 && !already)
-            rc = check_disks(&docking, err);
-        if (rc == 0 && !already)
-            rc = td_enrolling_enter(&docking, ledger, collection, wanted, err);
-        if (rc == 0 && (!already || app->json))
-            td_enrolling_say(&docking, app, "enroll", collection, out);
+        rc = enroll_twins(app, &docking, ledger, collection, out, err);
         td_docking_close(&docking);
     }
     td_ledger_close(ledger);

@@ -37,6 +37,11 @@ int td_enroll_mirrored(const struct td_app *app, struct td_docking *docking, str
 int td_enroll_shown_half(const struct td_app *app, struct td_docking *docking, struct td_ledger *ledger,
                          const char *collection, struct td_buf *out, struct td_error *err);
 
+/* The two disks are a pair that is enrolled already, both recognised: enter what their drives are called where the ledger
+ * knows it only from a bridge, or not at all. Says so in `out`. */
+int td_enrolling_learn(const struct td_docking *docking, struct td_ledger *ledger, struct td_buf *out,
+                       struct td_error *err);
+
 /* --- shared among these files --------------------------------------------------------------------------- */
 /* What cards are there already; a card that is not there has no pair. */
 int td_enrolling_read_cards(const struct td_docking *docking, struct td_card cards[2], int *count,
