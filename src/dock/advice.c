@@ -165,7 +165,7 @@ static void advise_duplicate(const struct td_words *w) {
         td_say(w, "Both slots report one serial, so nothing tells which half of ");
         td_say_collection(w, j->pair);
         td_say(w,
-               " is which. Set the dock to mirror to back up; as it is, the two can be compared with `twindock check "
+               " is which. Set the dock to mirror (`mode = mirror`) to back up; as it is, the two can be compared with `twindock check "
                "--full`.");
         return;
     }
@@ -411,6 +411,9 @@ static void advise_missing(const struct td_words *w) {
     td_say(w, " into ");
     td_say_slot(w, move ? s : 1 - s);
     td_say(w, ".");
+    /* A dock that mirrors shows the one in the source slot. */
+    if (s == TD_SLOT_SOURCE)
+        td_say(w, " If it is in already, the dock mirrors instead of showing both disks, or that disk has failed.");
 }
 
 static void advise_swapped(const struct td_words *w) {

@@ -14,7 +14,7 @@ void td_advise_hidden(const struct td_words *w, int s) {
     if (member) {
         td_say(w, " has the card of ");
         td_words_member_in(w, s, true, false);
-        td_say(w, ", but the dock tells another serial than its drive has");
+        td_say(w, ", but the dock reports another serial than its drive's");
         if (told->serial[0] != '\0') {
             td_say(w, " (");
             td_quote(w, told->serial);
@@ -48,12 +48,12 @@ void td_words_bridged(const struct td_words *w, int s) {
     if (!match->bridged)
         return;
     if (is_bridge(&td_words_slot(w, s)->identity)) {
-        td_say(w, " If its label says that it is the right one, the dock tells a serial of its own: use one that passes on "
-                  "ATA commands.");
+        td_say(w, " If its label says that it is the right one, the dock reports a serial of its own: use one that passes "
+                  "on ATA commands.");
         return;
     }
-    td_say(w, " If it is the right one all the same, it was enrolled in a dock that told a serial of its own: put in both "
-              "disks and say `twindock enroll ");
+    td_say(w, " If its label says that it is the right one, it was enrolled in a dock that reported a serial of its own: put "
+              "in both disks and say `twindock enroll ");
     td_say_collection(w, match->pair);
     td_say(w, "`.");
 }
@@ -64,12 +64,12 @@ void td_words_by_card_alone(const struct td_words *w) {
         return;
     for (int s = 0; s < TD_SLOTS; s++) {
         if (match[s].bridged && is_bridge(&td_words_slot(w, s)->identity)) {
-            td_say(w, " The dock tells other serials than their drives have, so they are known by their cards alone and a "
-                      "copy would pass for one of them: a dock that passes on ATA commands is safer.");
+            td_say(w, " The dock reports serials of its own for them, so their cards alone tell which they are, and a copy "
+                      "would not be noticed: a dock that passes on ATA commands is safer.");
             return;
         }
     }
-    td_say(w, " They were enrolled in a dock that told other serials than their drives have; `twindock enroll ");
+    td_say(w, " They were enrolled in a dock that reported serials of its own; `twindock enroll ");
     td_say_collection(w, w->judgement->pair);
-    td_say(w, "` enters those that they have.");
+    td_say(w, "` enters those of their drives.");
 }

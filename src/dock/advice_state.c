@@ -20,13 +20,14 @@ void td_advise_layout(const struct td_words *w) {
     if (pair->layout == TD_LAYOUT_TWINS) {
         td_say(w, " is a pair of independent twins and ");
         td_say_dock(w);
-        td_say(w, " mirrors, which would destroy one of them. Set the dock to show its two disks one by one.");
+        td_say(w, " mirrors, which would destroy one of them. Set the dock to show its two disks one by one, and give it "
+                  "`mode = individual` and both slots in the configuration.");
     } else {
         td_say(w, " is a mirrored pair, which only a mirroring dock may write, and ");
         td_say_dock(w);
         td_say(w,
-               " shows its disks one by one. Set the dock to mirror to back up; as it is, the two can be compared with "
-               "`twindock check --full`.");
+               " shows its disks one by one. Set the dock to mirror (`mode = mirror`) to back up; as it is, the two can be "
+               "compared with `twindock check --full`.");
     }
 }
 
@@ -37,7 +38,8 @@ void td_advise_stale(const struct td_words *w) {
     td_say_slot(w, s);
     td_buf_printf(w->out,
                   " missed earlier backups: it has generation %" PRId64 ", the ledger %" PRId64
-                  ". Set the dock to show its two disks one by one and compare them with `twindock check --full`.",
+                  ". Set the dock to show its two disks one by one (`mode = individual`) and compare them with `twindock "
+                  "check --full`.",
                   td_words_slot(w, s)->card.generation, w->judgement->pair->generation);
 }
 
@@ -73,16 +75,16 @@ void td_advise_unproven(const struct td_words *w) {
         td_say(w, "The two halves of ");
         td_say_collection(w, pair);
         td_say(w, " were found to differ, so writing to them could spoil the good one. Copy it over the other with the "
-                  "dock's own copy function, set the dock to show its disks one by one and compare them with `twindock "
-                  "check --full`.");
+                  "dock's own copy function, set the dock to show its disks one by one (`mode = individual`) and "
+                  "compare them with `twindock check --full`.");
         return;
     }
     td_words_member(w, pair, other, true, true);
     td_buf_printf(w->out, " has not been read for %" PRId64 " runs. %s with `twindock check --full`.",
                   pair->generation - pair->members[other].generation,
                   td_drive_word(&pair->members[other].identity, pair, other) == TD_DRIVE_SAME
-                      ? "Swap the two disks, or set the dock to show them one by one and compare them"
-                      : "Set the dock to show its two disks one by one and compare them");
+                      ? "Swap the two disks, or set the dock to show them one by one (`mode = individual`) and compare them"
+                      : "Set the dock to show its two disks one by one (`mode = individual`) and compare them");
 }
 
 static void say_unclean(const struct td_words *w, int s, const char *detail) {
@@ -108,7 +110,7 @@ static void say_unclean(const struct td_words *w, int s, const char *detail) {
     }
     td_say(w, ". Repair it with `e2fsck -f ");
     td_quote(w, node);
-    td_say(w, "`, then dock it again.");
+    td_say(w, "`, then try again.");
 }
 
 /* A flaw that the run found out is told of the slot it names, or once. */
@@ -129,5 +131,5 @@ void td_advise_unclean(const struct td_words *w) {
     if (told)
         return;
     td_quote(w, j->detail != NULL ? j->detail : "A filesystem is not sound");
-    td_say(w, ". Repair it with `e2fsck -f`, then dock it again.");
+    td_say(w, ". Repair it with `e2fsck -f`, then try again.");
 }

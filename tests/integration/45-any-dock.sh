@@ -47,7 +47,7 @@ says 'usb-vpd WD-WCC4M7' 'usb-vpd DWW-CCN4 0'
 equal "one that passes on serials, each in its way" 'ok bridge bridge' "$(told)"
 says 'usb-vpd DOCK-0' 'usb-vpd DOCK-1'
 equal "one that has its own" 'ok card card' "$(told)"
-matches "it says so" 'serials than their drives have' "$(advice)"
+matches "it says so" 'cards alone tell' "$(advice)"
 echo more >"$SRC/more"
 td_is 0 "a run there" run
 says 'usb-vpd DOCK-7' 'usb-vpd DOCK-7'

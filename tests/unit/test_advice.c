@@ -287,7 +287,8 @@ static void test_missing(void **state) {
     (void)state;
     member(0, 0, 0);
     assert_advice(TD_MISSING_MEMBER, "Member A of M (WD-WCC4M7) is alone, in the source slot. Put member B (WD-WCC4N0) "
-                                     "into the destination slot.");
+                                     "into the destination slot. "
+                  "If it is in already, the dock mirrors instead of showing both disks, or that disk has failed.");
     seen.slots[0] = (struct td_slot){0};
     member(1, 0, 0);
     assert_advice(TD_MISSING_MEMBER,
@@ -387,13 +388,14 @@ static void test_wrong_layout(void **state) {
     member(0, 0, 0);
     assert_advice(TD_WRONG_LAYOUT,
                   "M is a pair of independent twins and dock server mirrors, which would destroy one of "
-                  "them. Set the dock to show its two disks one by one.");
+                  "them. Set the dock to show its two disks one by one, and "
+                  "give it `mode = individual` and both slots in the configuration.");
     seen.mode = TD_MODE_INDIVIDUAL;
     pairs[0].layout = TD_LAYOUT_MIRRORED;
     both_members();
     assert_advice(TD_WRONG_LAYOUT,
                   "M is a mirrored pair, which only a mirroring dock may write, and dock server shows its "
-                  "disks one by one. Set the dock to mirror to back up; as it is, the two can be "
+                  "disks one by one. Set the dock to mirror (`mode = mirror`) to back up; as it is, the two can be "
                   "compared with `twindock check --full`.");
     pairs[0].layout = TD_LAYOUT_TWINS;
     both_members();
@@ -411,13 +413,13 @@ static void test_mirror_mode(void **state) {
     member(0, 0, 0)->card.generation = 5;
     assert_advice(TD_STALE_SOURCE,
                   "Member A of M (WD-WCC4M7) in the source slot missed earlier backups: it has "
-                  "generation 5, the ledger 7. Set the dock to show its two disks one by one and compare "
+                  "generation 5, the ledger 7. Set the dock to show its two disks one by one (`mode = individual`) and compare "
                   "them with `twindock check --full`.");
     seen.slots[0].card.generation = 7;
     pairs[0].members[1].generation = 3;
     assert_advice(TD_UNPROVEN_PAIR,
                   "Member B of M (WD-WCC4N0) has not been read for 4 runs. Swap the two disks, or set "
-                  "the dock to show them one by one and compare them with `twindock check --full`.");
+                  "the dock to show them one by one (`mode = individual`) and compare them with `twindock check --full`.");
     pairs[0].members[1].generation = 4;
     assert_advice(TD_OK, "Member A of M (WD-WCC4M7) is in the source slot of a mirroring dock.");
 }
@@ -445,14 +447,14 @@ static void test_unclean(void **state) {
     seen.slots[1].super.errors = true;
     assert_advice(TD_UNCLEAN,
                   "The filesystem of member B of M (WD-WCC4N0) in the destination slot is not sound: errors "
-                  "are recorded in it. Repair it with `e2fsck -f /dev/sdc`, then dock it again.");
+                  "are recorded in it. Repair it with `e2fsck -f /dev/sdc`, then try again.");
     seen.slots[0].super.incompat |= 0x10000;
     assert_advice(TD_UNCLEAN,
                   "The filesystem of member A of M (WD-WCC4M7) in the source slot has a feature that twindock "
                   "refuses: encrypt. Remove the feature with tune2fs, or put a new disk in the place of this one with "
                   "`twindock enroll M --replace A`. The "
                   "filesystem of member B of M (WD-WCC4N0) in the destination slot is not sound: errors are "
-                  "recorded in it. Repair it with `e2fsck -f /dev/sdc`, then dock it again.");
+                  "recorded in it. Repair it with `e2fsck -f /dev/sdc`, then try again.");
 }
 
 /* The run finds these out after the judgement, and brings its own words. */
@@ -464,13 +466,13 @@ static void test_found_by_the_run(void **state) {
     j.verdict = TD_UNCLEAN;
     j.detail = "e2fsck -p ended with 4";
     td_advise(&seen, &j, &text);
-    assert_string_equal(text.data, "e2fsck -p ended with 4. Repair it with `e2fsck -f`, then dock it again.");
+    assert_string_equal(text.data, "e2fsck -p ended with 4. Repair it with `e2fsck -f`, then try again.");
     td_buf_clear(&text);
     j.slot = 0;
     td_advise(&seen, &j, &text);
     assert_string_equal(text.data,
                         "The filesystem of member A of M (WD-WCC4M7) in the source slot is not sound: e2fsck -p "
-                        "ended with 4. Repair it with `e2fsck -f /dev/sdb`, then dock it again.");
+                        "ended with 4. Repair it with `e2fsck -f /dev/sdb`, then try again.");
     td_buf_clear(&text);
     j.verdict = TD_SOURCE_MISSING;
     j.detail = "The source of M, /a\\x0ab, is empty.";
@@ -537,23 +539,24 @@ static void test_docks_that_invent(void **state) {
     }
     assert_slot(1, "member B of M (serial WD-WCC4N0)"); /* as on its label, whatever the dock says */
     assert_advice(TD_OK, "Member A of M (WD-WCC4M7) is in the source slot and member B (WD-WCC4N0) in the destination "
-                         "slot. The dock tells other serials than their drives have, so they are known by their cards "
-                         "alone and a copy would pass for one of them: a dock that passes on ATA commands is safer.");
+                         "slot. The dock reports serials of its own for them, so their cards alone tell which they are, "
+                         "and a copy would not be noticed: a dock that passes on ATA commands is safer.");
     PUT(seen.slots[1].identity.serial, "WD-WCC4N0");
     assert_advice(TD_UNKNOWN_MEMBER,
                   "The disk in the source slot (1.9T, serial DOCK-0) has the UUID of M but is neither of its members: "
-                  "its card is a member's but the serial told for it is not, so it seems to be a copy. Take it out and "
-                  "put in member A of M (WD-WCC4M7). If its label says that it is the right one, the dock tells a "
+                  "its card is a member's but the serial reported for it is not, so it seems to be a copy. Take it out and "
+                  "put in member A of M (WD-WCC4M7). If its label says that it is the right one, the dock reports a "
                   "serial of its own: use one that passes on ATA commands.");
     seen.slots[1] = (struct td_slot){0};
     assert_advice(TD_DOCK_MERGED,
-                  "The only disk in dock server has the card of member A of M (WD-WCC4M7), but the dock tells another "
-                  "serial than its drive has (DOCK-0). If both disks are in, the dock mirrors or combines them: set it "
+                  "The only disk in dock server has the card of member A of M (WD-WCC4M7), but the dock reports another "
+                  "serial than its drive's (DOCK-0). If both disks are in, the dock mirrors or combines them: set it "
                   "to show its two disks one by one. If not, put in member B (WD-WCC4N0) too, or use a dock that "
                   "passes on ATA commands.");
     seen.mode = TD_MODE_MIRROR;
     assert_advice(TD_WRONG_LAYOUT, "M is a pair of independent twins and dock server mirrors, which would destroy one of "
-                                   "them. Set the dock to show its two disks one by one.");
+                                   "them. Set the dock to show its two disks one by one, and give it "
+                                   "`mode = individual` and both slots in the configuration.");
 }
 
 static void test_a_dock_that_calls_itself_a_drive(void **state) {
@@ -581,14 +584,14 @@ static void test_enrolled_where_a_dock_invents(void **state) {
         PUT(seen.slots[s].identity.serial, s == 0 ? "WD-WCC4M7" : "WD-WCC4N0");
     }
     assert_advice(TD_OK, "Member A of M (WD-WCC4M7) is in the source slot and member B (WD-WCC4N0) in the destination "
-                         "slot. They were enrolled in a dock that told other serials than their drives have; `twindock "
-                         "enroll M` enters those that they have.");
+                         "slot. They were enrolled in a dock that reported serials of its own; `twindock enroll M` enters "
+                         "those of their drives.");
     seen.slots[1] = (struct td_slot){0};
     assert_advice(TD_UNKNOWN_MEMBER,
                   "The disk in the source slot (1.9T, serial WD-WCC4M7) has the UUID of M but is neither of its members: "
-                  "its card is a member's but the serial told for it is not, so it seems to be a copy. Take it out and "
-                  "put in member A of M (DOCK-0). If it is the right one all the same, it was enrolled in a dock that "
-                  "told a serial of its own: put in both disks and say `twindock enroll M`.");
+                  "its card is a member's but the serial reported for it is not, so it seems to be a copy. Take it out and "
+                  "put in member A of M (DOCK-0). If its label says that it is the right one, it was enrolled in a dock "
+                  "that reported a serial of its own: put in both disks and say `twindock enroll M`.");
 }
 
 int main(void) {
