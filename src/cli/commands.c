@@ -69,8 +69,10 @@ static bool ask_for_name(void *ctx, const char *text) {
     char answer[128] = "";
     fprintf(stderr, "%s\nType %s to go on, anything else to leave: ", text, question->name);
     fflush(stderr);
-    if (!line_comes(question->stop) || fgets(answer, sizeof answer, stdin) == NULL)
+    if (!line_comes(question->stop) || fgets(answer, sizeof answer, stdin) == NULL) {
+        fputc('\n', stderr); /* nobody has ended the line */
         return false;
+    }
     answer[strcspn(answer, "\n")] = '\0';
     return strcmp(answer, question->name) == 0;
 }

@@ -22,6 +22,11 @@ static int check_disks(const struct td_docking *docking, struct td_error *err) {
                          td_slot_names[i], slot->disk.node);
             return TD_EXIT_REFUSED;
         }
+        if (td_blockdev_wait_free(slot->fs.device.node, 0, NULL) != 0) {
+            td_fail_text(err, EBUSY, "%s in the %s slot is in use (mounted, or held by another program); free it first.",
+                         slot->fs.device.node, td_slot_names[i]);
+            return TD_EXIT_REFUSED;
+        }
         const char *refused = td_ext4_refused(&slot->super);
         if (slot->super.errors || td_docking_dirty(slot) || refused != NULL) {
             td_fail_text(err, EINVAL, "The filesystem in the %s slot (%s) cannot be enrolled: %s.", td_slot_names[i],
@@ -38,14 +43,47 @@ static int check_disks(const struct td_docking *docking, struct td_error *err) {
     return 0;
 }
 
-/* The halves of a mirrored pair are not written one by one, whatever was typed. */
-static int refuse_mirrored(const struct td_docking *docking, struct td_error *err) {
-    const struct td_pair *pair = docking->judgement.pair;
-    if (pair == NULL || pair->layout != TD_LAYOUT_MIRRORED)
+static bool is_of(const struct td_docking *docking, int slot, const struct td_pair *pair) {
+    const struct td_match_result *match = &docking->judgement.slots[slot];
+    return match->match == TD_MATCH_MEMBER && match->pair == pair;
+}
+
+/* A disk of an enrolled pair is not taken up a second time. Both of them have a name; of one, what is wrong with the two
+ * is what the verdict says. */
+static int refuse_enrolled(const struct td_docking *docking, const char *collection, struct td_error *err) {
+    const struct td_match_result *match = docking->judgement.slots;
+    const struct td_pair *pair = match[0].pair != NULL ? match[0].pair : match[1].pair;
+    if (pair == NULL)
         return 0;
-    td_fail_text(err, EEXIST, "These disks are enrolled as a mirrored pair, that of %s. Nothing was written.",
-                 pair->collection);
+    bool both = is_of(docking, TD_SLOT_SOURCE, pair) && is_of(docking, TD_SLOT_DESTINATION, pair);
+    if (both && pair->layout == TD_LAYOUT_MIRRORED) {
+        td_fail_text(err, EEXIST, "These disks are enrolled as a mirrored pair, that of %s. Nothing was written.",
+                     pair->collection);
+    } else if (both && strcmp(pair->collection, collection) != 0) {
+        td_fail_text(err, EEXIST,
+                     "These disks are enrolled as the pair of %s. If they are to be that of %s, say `twindock retire %s` "
+                     "first. Nothing was written.",
+                     pair->collection, collection, pair->collection);
+    } else {
+        TD_AUTOBUF struct td_buf advice = {0};
+        td_advise(&docking->seen, &docking->judgement, &advice);
+        td_fail_text(err, EINVAL, "%s", td_buf_text(&advice));
+    }
     return TD_EXIT_REFUSED;
+}
+
+/* One pair for each collection. */
+static int refuse_second_pair(const struct td_docking *docking, const char *collection, struct td_error *err) {
+    for (size_t i = 0; i < docking->pair_count; i++) {
+        if (strcmp(docking->pairs[i].collection, collection) != 0)
+            continue;
+        td_fail_text(err, EEXIST,
+                     "Collection %s has an enrolled pair already, with the UUID %s. If these disks are to take its place, "
+                     "say `twindock retire %s` first. Nothing was written.",
+                     collection, docking->pairs[i].uuid, collection);
+        return TD_EXIT_REFUSED;
+    }
+    return 0;
 }
 
 static int enroll_twins(const struct td_app *app, struct td_docking *docking, struct td_ledger *ledger,
@@ -55,7 +93,9 @@ static int enroll_twins(const struct td_app *app, struct td_docking *docking, st
     bool already = judgement->verdict == TD_OK && strcmp(judgement->pair->collection, collection) == 0;
     int rc = already ? td_enrolling_learn(docking, ledger, app->json ? &unsaid : out, err) : 0;
     if (!already)
-        rc = refuse_mirrored(docking, err);
+        rc = refuse_enrolled(docking, collection, err);
+    if (rc == 0 && !already)
+        rc = refuse_second_pair(docking, collection, err);
     if (rc == 0 && !already)
         rc = check_disks(docking, err);
     if (rc == 0 && !already)

@@ -37,9 +37,10 @@ static bool holds_two(const struct td_docking *docking) {
     return !seen->one_device && seen->slots[TD_SLOT_SOURCE].present && seen->slots[TD_SLOT_DESTINATION].present;
 }
 
-/* The configured docks that could be meant by `name`; how many of them hold two disks, and the last such. */
+/* The configured docks that could be meant by `name`; how many of them hold two disks, and the last such. `instead`: what
+ * there is to say of one whose slots lead to one disk. */
 static int find_dock(const struct td_app *app, const char *name, struct td_ledger *ledger, size_t *full,
-                     const struct td_dock_config **found, struct td_error *err) {
+                     const struct td_dock_config **found, struct td_buf *instead, struct td_error *err) {
     *full = 0;
     for (size_t i = 0; i < app->config->dock_count; i++) {
         struct td_docking docking;
@@ -51,6 +52,8 @@ static int find_dock(const struct td_app *app, const char *name, struct td_ledge
             (*full)++;
             *found = dock;
         }
+        if (rc == 0 && docking.seen.one_device)
+            td_advise(&docking.seen, &docking.judgement, instead);
         td_docking_close(&docking);
         if (rc < 0)
             return rc;
@@ -74,10 +77,13 @@ int td_enrolling_check_names(const struct td_app *app, const char *collection, c
 int td_enrolling_open(struct td_docking *docking, const struct td_app *app, const char *name, struct td_ledger *ledger,
                       struct td_error *err) {
     const struct td_dock_config *dock = NULL;
+    TD_AUTOBUF struct td_buf instead = {0};
     size_t full = 0;
-    int rc = find_dock(app, name, ledger, &full, &dock, err);
+    int rc = find_dock(app, name, ledger, &full, &dock, &instead, err);
     if (rc < 0)
         return rc;
+    if (full == 0 && instead.len > 0)
+        return refuse(err, TD_EXIT_REFUSED, td_buf_text(&instead));
     if (full == 0)
         return refuse(err, TD_EXIT_REFUSED, "No dock holds two disks. Put one disk into each slot.");
     if (full > 1)
@@ -180,10 +186,23 @@ static int refuse_protected(const struct td_docking *docking, struct td_error *e
     return 0;
 }
 
+/* Some bridges show their one disk as two, and two mounts of one filesystem are its end. What mounting the first for
+ * writing has done to it must not have come about on the second. */
+static int mount_second(const struct td_docking *docking, struct td_error *err) {
+    const struct td_slot *slot = &docking->seen.slots[TD_SLOT_DESTINATION];
+    struct td_ext4 now;
+    int rc = td_ext4_read(slot->fs.device.node, &now, err);
+    if (rc < 0)
+        return rc;
+    if (strcmp(now.mark, slot->super.mark) != 0)
+        return td_enrolling_fail_one_disk(docking, err);
+    return mount_slot(slot, err);
+}
+
 /* Both members take writing before the first card is written, so that they get theirs together or not at all. */
 static int write_cards_to(const struct td_docking *docking, struct td_card cards[2], struct td_error *err) {
     TD_AUTOCLOSE int a = mount_slot(&docking->seen.slots[0], err);
-    TD_AUTOCLOSE int b = a < 0 ? a : mount_slot(&docking->seen.slots[1], err);
+    TD_AUTOCLOSE int b = a < 0 ? a : mount_second(docking, err);
     if (b < 0)
         return b;
     for (int i = 0; i < 2; i++) {

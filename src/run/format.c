@@ -69,12 +69,18 @@ static bool agreed(const struct td_format_request *request, const struct td_dock
     return request->ask(request->ctx, question.data);
 }
 
+/* Is the filesystem just made in the source slot in this one, too? */
+static bool is_on(const struct td_docking *docking, int slot, const char *uuid) {
+    struct td_ext4 there;
+    return td_ext4_read(docking->seen.slots[slot].disk.node, &there, NULL) == 0 && strcmp(there.uuid, uuid) == 0;
+}
+
 static int make_filesystems(const struct td_docking *docking, const struct td_collection_config *collection,
                             struct td_error *err) {
     char uuid[37];
     int rc = td_uuid_random(uuid, err);
     for (int i = 0; i < disks_of(docking) && rc == 0; i++)
-        rc = td_enrolling_make(docking, i, collection, uuid, mirrors(docking) ? -1 : i, err);
+        rc = i > 0 && is_on(docking, i, uuid) ? td_enrolling_fail_one_disk(docking, err) : td_enrolling_make(docking, i, collection, uuid, mirrors(docking) ? -1 : i, err);
     return rc;
 }
 

@@ -61,6 +61,28 @@ mkswap -q "$Y" 2>/dev/null
 refuses "swap space" 'destination slot holds .*swap.*--erase' "$A" "$Y" format M --yes
 refuses "not empty, and not even asked" '--erase' "$X" "$Y" format M
 
+new_disk "$Y" 4M
+refuses "a disk too small for a journal" 'destination slot holds .*too small.* 8 MiB' "$A" "$Y" format M --yes
+put "$SLOT1" "$A"; ln -s "$(readlink "$SLOT1")" "$SLOT2"
+td_is 2 "two slots that lead to one device are refused" format M --yes
+matches "it says so" 'Both slots of dock test lead to one disk' "$(cat "$ERR")"
+rm "$SLOT2"; undock
+new_disk "$Y" 32M
+dock "$Y" "$Y" # as some bridges do
+td_is 6 "one disk that is shown as two makes no pair" format M --yes
+matches "it says so, too" 'Both slots of dock test lead to one disk' "$(cat "$ERR")"
+undock
+equal "none is enrolled" 0 "$(pairs)"
+check "the disk is whole, and A's in the making" sh -c "e2fsck -fn '$Y' && [ \"\$(e2label '$Y')\" = M-A ]"
+dock "$Y" "$Y"
+td_is 6 "nor by enroll" enroll M
+matches "that says so" 'Both slots of dock test lead to one disk' "$(cat "$ERR")"
+undock
+equal "nothing is enrolled" 0 "$(pairs)"
+check "the disk is whole, and has no card" sh -c "e2fsck -fn '$Y' && ! debugfs -R 'stat /.twindock/card.json' '$Y' 2>/dev/null | grep -q Inode:"
+lose_ledger
+mkswap -q "$Y" 2>/dev/null
+
 dock "$X" "$Y"
 mkdir -p "$T/mnt/held"
 mount "$SLOT1" "$T/mnt/held"
@@ -104,6 +126,20 @@ refuses "a second pair for one collection" 'M has an enrolled pair' "$X" "$Y" fo
 cp --sparse=always "$A" "$Y"
 debugfs -w -R 'rm /.twindock/card.json' "$Y" 2>/dev/null >/dev/null
 refuses "a disk with an enrolled UUID and no card" 'enrolled' "$X" "$Y" format N --yes --erase
+
+refuses "enrolled disks taken up as another collection" 'enrolled as the pair of M.*twindock retire M' "$A" "$B" enroll N
+refuses "swapped disks taken up again" 'Swap the two disks' "$B" "$A" enroll M
+mkfs.ext4 -q "$X"
+refuses "a member and a stranger" 'destination slot belongs to no enrolled pair.*put in member B of M' "$A" "$X" enroll M
+new_disk "$Y" 32M
+mkfs.ext4 -q -I 256 -U "$(uuid_of "$X")" "$Y"
+refuses "another pair for a collection that has one" 'M has an enrolled pair already.*twindock retire M' "$X" "$Y" enroll M
+dock "$X" "$Y"
+mount "$SLOT2" "$T/mnt/held"
+td_is 2 "a mounted disk is not taken up" enroll N
+matches "it says that it is mounted, not to check it" 'destination slot is in use' "$(cat "$ERR")"
+umount "$T/mnt/held"
+undock
 
 # A ledger that is lost must not make the disks fair game.
 dock "$A" "$B"
