@@ -117,6 +117,14 @@ static void say_unclean(const struct td_words *w, int s, const char *detail) {
 void td_advise_unclean(const struct td_words *w) {
     const struct td_judgement *j = w->judgement;
     bool told = false;
+    if (j->write_protected) {
+        td_words_member_in(w, j->slot, true, true);
+        td_say(w, " in ");
+        td_say_slot(w, j->slot);
+        td_say(w, " is write-protected, so nothing can be backed up to it. Take the protection off (a switch or jumper of "
+                  "the disk or the dock), then try again.");
+        return;
+    }
     for (int s = 0; s < TD_SLOTS; s++) {
         if (!td_words_is_member(w, s) || (j->slot >= 0 && j->slot != s))
             continue;

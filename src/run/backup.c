@@ -212,8 +212,9 @@ static int come_to_verdict(struct td_backup *backup, struct td_error *err) {
     TD_AUTOBUF struct td_buf why = {0};
     bool dirty = false;
     unsigned all = TD_SIDE_BIT(TD_SOURCE) | TD_SIDE_BIT(TD_A) | TD_SIDE_BIT(TD_B);
-    if (backup->run.verdict != TD_OK)
-        return refuse(backup, backup->run.verdict, NULL);
+    td_docking_judge_protection(&backup->docking);
+    if (backup->docking.judgement.verdict != TD_OK)
+        return refuse(backup, backup->docking.judgement.verdict, NULL);
     backup->source = td_backup_source(backup, &why, err);
     if (backup->source == -ENOENT)
         return refuse(backup, TD_SOURCE_MISSING, td_buf_text(&why));

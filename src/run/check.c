@@ -79,15 +79,18 @@ static int check_dock(struct check_run *run, size_t i, struct td_error *err) {
         struct td_policy policy = td_docking_policy(&docking, false);
         rc = td_docking_look(&docking, run->ledger, TD_LOOK_ONCE, &policy, err);
     }
-    if (rc == 0)
+    if (rc == 0) {
+        td_docking_judge_protection(&docking);
         rc = judge_source(&docking, &why, err);
+    }
     if (rc != 0) {
         td_docking_close(&docking);
         return rc;
     }
     td_docking_check(&docking, check);
-    bool twins =
-        docking.seen.mode == TD_MODE_INDIVIDUAL && (check->verdict == TD_OK || check->verdict == TD_SOURCE_MISSING);
+    bool readable =
+        check->verdict == TD_OK || check->verdict == TD_SOURCE_MISSING || docking.judgement.write_protected;
+    bool twins = docking.seen.mode == TD_MODE_INDIVIDUAL && readable;
     rc = check->verdict == TD_OK ? TD_EXIT_OK : TD_EXIT_REFUSED;
     if (run->request->full && td_check_holds_halves(&docking)) {
         rc = td_check_halves(run->app, run->ledger, &docking, run->request->every_block, check, &run->runs[i], err);

@@ -220,6 +220,18 @@ bool td_docking_dirty(const struct td_slot *slot) {
     return slot != NULL && slot->super_read && (slot->super.needs_recovery || slot->super.orphans);
 }
 
+void td_docking_judge_protection(struct td_docking *docking) {
+    struct td_judgement *judgement = &docking->judgement;
+    for (int s = 0; s < TD_SLOTS && judgement->verdict == TD_OK; s++) {
+        if (judgement->slots[s].match != TD_MATCH_MEMBER ||
+            td_blockdev_is_protected(docking->seen.slots[s].fs.device.node) <= 0)
+            continue;
+        judgement->verdict = TD_UNCLEAN;
+        judgement->slot = s;
+        judgement->write_protected = true;
+    }
+}
+
 /* --- mounting -------------------------------------------------------------------------------------------- */
 
 static int make_directory(int root, const char *path, mode_t mode, struct td_error *err) {

@@ -12,8 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LEAST_SIZE (8 << 20) /* below that mkfs.ext4 makes no journal */
-
 static bool is_empty(const struct td_slot *slot) {
     return slot->fs.type[0] == '\0' && !slot->fs.partition_table && !slot->fs.ambivalent && slot->problem[0] == '\0';
 }
@@ -23,10 +21,7 @@ int td_enrolling_may_format(const struct td_docking *docking, int slot, bool era
     TD_AUTOBUF struct td_buf what = {0};
     td_describe_slot(&docking->seen, &docking->judgement, slot, &what);
     td_write_protect_recover(&seen->disk);
-    if (seen->disk.size < LEAST_SIZE)
-        td_fail_text(err, ENOSPC, "The %s slot holds %s, which is too small: a member has at least %d MiB.",
-                     td_slot_names[slot], td_buf_text(&what), LEAST_SIZE >> 20);
-    else if (!is_empty(seen) && !erase)
+    if (!is_empty(seen) && !erase)
         td_fail_text(err, EINVAL,
                      "The %s slot holds %s. It is not empty; if everything on it may be lost, say --erase.",
                      td_slot_names[slot], td_buf_text(&what));

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FREE_WITHIN_MS 10000
+#define LEAST_SIZE (8 << 20) /* below that mkfs.ext4 makes no journal */
 
 /* A dock that mirrors shows one disk, and writes to two. */
 static bool mirrors(const struct td_docking *docking) {
@@ -29,6 +29,12 @@ static int check_disks(const struct td_docking *docking, bool erase, struct td_e
             td_fail_text(err, EINVAL,
                          "The %s slot holds %s, which is enrolled. It is not formatted; put an empty disk there.",
                          td_slot_names[i], td_buf_text(&what));
+            return TD_EXIT_REFUSED;
+        }
+        if (docking->seen.slots[i].disk.size < LEAST_SIZE) {
+            td_describe_slot(&docking->seen, &docking->judgement, i, &what);
+            td_fail_text(err, ENOSPC, "The %s slot holds %s, which is too small: a member has at least %d MiB.",
+                         td_slot_names[i], td_buf_text(&what), LEAST_SIZE >> 20);
             return TD_EXIT_REFUSED;
         }
         int rc = td_enrolling_may_format(docking, i, erase, err);

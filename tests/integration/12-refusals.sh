@@ -94,6 +94,23 @@ refused missing-member "A alone" 'Member A of M.* is alone, in the source slot\.
 refused missing-member "B alone" 'Member B of M.* is alone, in the destination slot\. Put member A.* into the source slot' '' "$B"
 refused missing-member "A alone in the wrong slot" 'Member A of M.* is alone, in the destination slot\. Move it to the source slot' '' "$A"
 
+before=$(sums "$A" "$B")
+no_mails
+for slot in "$SLOT1" "$SLOT2"; do
+    dock "$A" "$B"
+    blockdev --setro "$(readlink "$slot")"
+    name="write-protected in slot ${slot: -1}"
+    td_is 2 "$name: check" check --json
+    equal "$name: the verdict" unclean "$(said verdict)"
+    matches "$name: the sentence" 'Member [AB] of M in the (source|destination) slot is write-protected.*Take the protection off' "$(said advice)"
+    td_is 2 "$name: run" run --json
+    equal "$name: it is refused before anything is done" 'unclean refused 0 0' "$(field verdict result copied proven)"
+    td_is 0 "$name: it can be read" check --full
+    check "$name: the protection is still there" [ "$(blockdev --getro "$(readlink "$slot")")" = 1 ]
+    undock
+done
+equal "write-protected: neither disk was written to" "$before" "$(sums "$A" "$B")"
+
 new_disk "$X" 32M
 refused foreign-disk "a blank disk" 'The disk in the destination slot belongs to no enrolled pair: .*32M.* put in member B of M' "$A" "$X"
 mkfs.ext4 -q -L holiday "$X"

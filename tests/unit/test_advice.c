@@ -474,6 +474,13 @@ static void test_found_by_the_run(void **state) {
                         "The filesystem of member A of M (WD-WCC4M7) in the source slot is not sound: e2fsck -p "
                         "ended with 4. Repair it with `e2fsck -f /dev/sdb`, then try again.");
     td_buf_clear(&text);
+    j.slot = 1;
+    j.write_protected = true;
+    td_advise(&seen, &j, &text);
+    assert_string_equal(text.data, "Member B of M (WD-WCC4N0) in the destination slot is write-protected, so nothing can "
+                                   "be backed up to it. Take the protection off (a switch or jumper of the disk or the "
+                                   "dock), then try again.");
+    td_buf_clear(&text);
     j.verdict = TD_SOURCE_MISSING;
     j.detail = "The source of M, /a\\x0ab, is empty.";
     td_advise(&seen, &j, &text);

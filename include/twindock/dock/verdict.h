@@ -44,6 +44,8 @@ struct td_judgement {
     bool alike;         /* both slots report one serial or WWN: it is nobody's */
     bool hidden;        /* TD_DOCK_MERGED, for the disk is alone and the dock says of it what its drive would not; a
                            member by its card it may be all the same */
+    bool write_protected; /* TD_UNCLEAN of `slot` for that reason alone; found out by the run and by check, for a dock that
+                             is otherwise ok */
     const char *detail; /* static text or text inside the observation that explains; may be NULL. A run that sets
                            the verdict itself (unclean by e2fsck, source-missing, brake) puts its own words here */
 };

@@ -79,6 +79,10 @@ int td_docking_mount_side(struct td_docking *docking, enum td_side side, const c
 int td_docking_unmount(struct td_docking *docking, enum td_side side, struct td_error *err);
 void td_docking_close(struct td_docking *docking);
 
+/* Where all else is ok: a member whose device takes no writing (a switch, a jumper) makes the verdict TD_UNCLEAN, with
+ * `write_protected` set. To be asked before anything is mounted. */
+void td_docking_judge_protection(struct td_docking *docking);
+
 /* What `check` says about the dock. Texts are malloc'ed; free with td_docking_check_free. */
 void td_docking_check(const struct td_docking *docking, struct td_check *out);
 void td_docking_check_free(struct td_check *check);

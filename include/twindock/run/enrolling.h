@@ -57,7 +57,7 @@ int td_enrolling_record(struct td_ledger *ledger, const struct td_pair *pair, co
 /* Two nodes, one disk: what is written by one is seen by the other. -ENOTUNIQ with the sentence. */
 int td_enrolling_fail_one_disk(const struct td_docking *docking, struct td_error *err);
 
-/* May the disk in this slot be formatted? Never while it is in use, write-protected or tiny; with anything on it only when
+/* May the disk in this slot be formatted? Never while it is in use or write-protected; with anything on it only when
  * `erase`. 0, or TD_EXIT_REFUSED with the sentence in `err`. Whose disk it is the caller asks. */
 int td_enrolling_may_format(const struct td_docking *docking, int slot, bool erase, struct td_error *err);
 /* The card of a backup on the disk in this slot, whether this machine's ledger knows it or not. 1: *card is it; 0:
