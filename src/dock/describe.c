@@ -49,12 +49,13 @@ void td_words_member_in(const struct td_words *w, int slot, bool whose, bool cap
 void td_words_disk(const struct td_words *w, int slot) {
     const struct td_slot *disk = &w->seen->slots[slot];
     const char *serial = w->judgement->alike ? "" : disk->identity.serial;
-    if (disk->disk.size == 0 && serial[0] == '\0')
+    uint64_t bytes = disk->at.size != 0 ? disk->at.size : disk->disk.size;
+    if (bytes == 0 && serial[0] == '\0')
         return;
     const char *between = " (";
-    if (disk->disk.size != 0) {
+    if (bytes != 0) {
         char size[TD_SIZE_MAX];
-        td_format_size(size, disk->disk.size);
+        td_format_size(size, bytes);
         td_buf_printf(w->out, "%s%s", between, size);
         between = ", ";
     }
@@ -117,8 +118,10 @@ static void describe_foreign(const struct td_words *w, int slot) {
     else if (fs->ambivalent)
         td_buf_puts(w->out, "a disk with the marks of several filesystems");
     else if (fs->type[0] == '\0')
-        td_buf_puts(w->out, fs->partition_table ? "a partitioned disk without a known filesystem"
-                                                : "a disk without a known filesystem");
+        td_buf_printf(w->out, "a %s without a known filesystem",
+                      fs->partition_table                           ? "partitioned disk"
+                      : disk->at.number != disk->at.disk_number ? "partition"
+                                                                    : "disk");
     else {
         td_buf_printf(w->out, "%s ", article(fs->type));
         td_escape_text(w->out, fs->type);

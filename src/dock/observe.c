@@ -88,7 +88,7 @@ static void look_at_disk(const struct place *place, struct td_slot *slot) {
     if (!place->occupied)
         return;
     slot->present = true;
-    slot->disk = place->at;
+    slot->disk = slot->at = place->at;
     if (place->at.number != place->at.disk_number &&
         td_blockdev_from_number(place->at.disk_number, &slot->disk, &err) < 0)
         note_problem(slot, &err);
@@ -191,7 +191,7 @@ static void look(const struct place places[TD_SLOTS], const struct enrolled *enr
 static void distrust(struct td_observation *out) {
     for (int s = 0; s < TD_SLOTS; s++) {
         struct td_slot *slot = &out->slots[s];
-        const struct td_slot unknown = {.present = slot->present, .disk = slot->disk};
+        const struct td_slot unknown = {.present = slot->present, .disk = slot->disk, .at = slot->at};
         *slot = unknown;
         snprintf(slot->problem, sizeof(slot->problem), "the disks keep changing while they are looked at");
     }

@@ -20,17 +20,17 @@ int td_enrolling_may_format(const struct td_docking *docking, int slot, bool era
     const struct td_slot *seen = &docking->seen.slots[slot];
     TD_AUTOBUF struct td_buf what = {0};
     td_describe_slot(&docking->seen, &docking->judgement, slot, &what);
-    td_write_protect_recover(&seen->disk);
+    td_write_protect_recover(&seen->at);
     if (!is_empty(seen) && !erase)
         td_fail_text(err, EINVAL,
                      "The %s slot holds %s. It is not empty; if everything on it may be lost, say --erase.",
                      td_slot_names[slot], td_buf_text(&what));
-    else if (td_blockdev_wait_free(seen->disk.node, 0, NULL) != 0)
+    else if (td_blockdev_wait_free(seen->at.node, 0, NULL) != 0)
         td_fail_text(err, EBUSY, "%s in the %s slot is in use (mounted, or held by another program); free it first.",
-                     seen->disk.node, td_slot_names[slot]);
-    else if (td_blockdev_is_protected(seen->disk.node) > 0)
+                     seen->at.node, td_slot_names[slot]);
+    else if (td_blockdev_is_protected(seen->at.node) > 0)
         td_fail_text(err, EROFS, "The disk in the %s slot (%s) is write-protected. Nothing was written.",
-                     td_slot_names[slot], seen->disk.node);
+                     td_slot_names[slot], seen->at.node);
     else
         return 0;
     return TD_EXIT_REFUSED;
@@ -54,8 +54,8 @@ int td_enrolling_fail_one_disk(const struct td_docking *docking, struct td_error
     return td_fail_text(err, ENOTUNIQ,
                         "Both slots of dock %s lead to one disk: %s shows what was written to %s. Nothing was enrolled; "
                         "correct the slots in the configuration (`twindock slots` learns them)",
-                        docking->dock->name, docking->seen.slots[TD_SLOT_DESTINATION].disk.node,
-                        docking->seen.slots[TD_SLOT_SOURCE].disk.node);
+                        docking->dock->name, docking->seen.slots[TD_SLOT_DESTINATION].at.node,
+                        docking->seen.slots[TD_SLOT_SOURCE].at.node);
 }
 
 /* A lost ledger must not end in an empty disk. Whoever means it takes the filesystem away by hand first. */
@@ -72,12 +72,13 @@ int td_enrolling_refuse_card(const struct td_docking *docking, int slot, const s
 
 /* Since it was looked at, somebody was asked a question, and may have changed the disk meanwhile. */
 static int check_still(const struct td_slot *slot, struct td_error *err) {
-    TD_AUTOCLOSE int fd = open(slot->disk.node, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    TD_AUTOCLOSE int fd = open(slot->at.node, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
-        return td_fail(err, errno, "cannot open %s", slot->disk.node);
-    return td_blockdev_check_open(fd, &slot->disk, err);
+        return td_fail(err, errno, "cannot open %s", slot->at.node);
+    return td_blockdev_check_open(fd, &slot->at, err);
 }
 
+/* A slot given as a partition means exactly that one: what else is on the disk is not touched. */
 int td_enrolling_make(const struct td_docking *docking, int slot, const struct td_collection_config *collection,
                       const char *uuid, int member, struct td_error *err) {
     char label[17];
@@ -90,5 +91,5 @@ int td_enrolling_make(const struct td_docking *docking, int slot, const struct t
     else
         snprintf(label, sizeof label, "%.14s-%c", collection->name, "AB"[member]);
     const struct td_ext4_format format = {.uuid = uuid, .label = label, .files = collection->files};
-    return td_ext4_make(seen->disk.node, &format, err);
+    return td_ext4_make(seen->at.node, &format, err);
 }

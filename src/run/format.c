@@ -31,7 +31,7 @@ static int check_disks(const struct td_docking *docking, bool erase, struct td_e
                          td_slot_names[i], td_buf_text(&what));
             return TD_EXIT_REFUSED;
         }
-        if (docking->seen.slots[i].disk.size < LEAST_SIZE) {
+        if (docking->seen.slots[i].at.size < LEAST_SIZE) {
             td_describe_slot(&docking->seen, &docking->judgement, i, &what);
             td_fail_text(err, ENOSPC, "The %s slot holds %s, which is too small: a member has at least %d MiB.",
                          td_slot_names[i], td_buf_text(&what), LEAST_SIZE >> 20);
@@ -66,7 +66,7 @@ static bool agreed(const struct td_format_request *request, const struct td_dock
     else
         td_buf_printf(&question, "Everything on these two disks will be lost:\n");
     for (int i = 0; i < disks_of(docking); i++) {
-        td_buf_printf(&question, "  %s slot: %s, ", td_slot_names[i], docking->seen.slots[i].disk.node);
+        td_buf_printf(&question, "  %s slot: %s, ", td_slot_names[i], docking->seen.slots[i].at.node);
         td_describe_slot(&docking->seen, &docking->judgement, i, &question);
         td_buf_putc(&question, '\n');
     }
@@ -78,7 +78,7 @@ static bool agreed(const struct td_format_request *request, const struct td_dock
 /* Is the filesystem just made in the source slot in this one, too? */
 static bool is_on(const struct td_docking *docking, int slot, const char *uuid) {
     struct td_ext4 there;
-    return td_ext4_read(docking->seen.slots[slot].disk.node, &there, NULL) == 0 && strcmp(there.uuid, uuid) == 0;
+    return td_ext4_read(docking->seen.slots[slot].at.node, &there, NULL) == 0 && strcmp(there.uuid, uuid) == 0;
 }
 
 static int make_filesystems(const struct td_docking *docking, const struct td_collection_config *collection,

@@ -139,7 +139,7 @@ static int check_new(struct replacing *r, struct td_error *err) {
 
 /* Whatever the source holds now, the member that stays holds about as much. */
 static int check_room(struct replacing *r, struct td_error *err) {
-    uint64_t total, available, size = r->docking.seen.slots[r->made].disk.size;
+    uint64_t total, available, size = r->docking.seen.slots[r->made].at.size;
     struct td_write_protection hold;
     int root = td_mount_read_only(&r->docking.seen.slots[r->kept].fs.device, &hold, err);
     if (root < 0)
@@ -167,7 +167,7 @@ static bool agreed(struct replacing *r) {
     if (request->ask == NULL)
         return true;
     td_buf_printf(&question, "Everything on this disk will be lost:\n  %s slot: %s, ", td_slot_names[r->made],
-                  r->docking.seen.slots[r->made].disk.node);
+                  r->docking.seen.slots[r->made].at.node);
     td_describe_slot(&r->docking.seen, &r->docking.judgement, r->made, &question);
     td_buf_printf(&question, "\nIt becomes member %c of %s", "AB"[r->gone], r -> pair -> collection);
     if (old->letter != 0 && old->identity.serial[0] != '\0') {
@@ -209,14 +209,14 @@ static int write_card(struct replacing *r, struct td_card *card, struct td_error
     int rc = td_card_token(card->token, err);
     if (rc < 0)
         return rc;
-    int root = td_mount_ext4(&slot->disk, false, err);
+    int root = td_mount_ext4(&slot->at, false, err);
     if (root < 0)
         return root;
     rc = td_card_write(root, card, err);
     if (rc == 0)
         rc = td_mount_checkpoint(root, err);
     close(root);
-    return rc == 0 ? td_blockdev_wait_free(slot->disk.node, 10000, err) : rc;
+    return rc == 0 ? td_blockdev_wait_free(slot->at.node, 10000, err) : rc;
 }
 
 static int enter(struct replacing *r, const struct td_card *card, struct td_error *err) {
@@ -250,7 +250,7 @@ static void say(const struct replacing *r, struct td_buf *out) {
         td_json_free(json);
         return;
     }
-    td_buf_printf(out, "The disk in the %s slot, %s", td_slot_names[r->made], slot->disk.node);
+    td_buf_printf(out, "The disk in the %s slot, %s", td_slot_names[r->made], slot->at.node);
     if (slot->identity.serial[0] != '\0') {
         td_buf_puts(out, ", serial ");
         td_escape_text(out, slot->identity.serial);

@@ -83,6 +83,37 @@ check "the disk is whole, and has no card" sh -c "e2fsck -fn '$Y' && ! debugfs -
 lose_ledger
 mkswap -q "$Y" 2>/dev/null
 
+# Slots given as partitions' nodes mean these alone, whatever lies beside them.
+partitioned() { # partitioned NAME IMAGE: the device of a disk with two partitions, their nodes NAME1 and NAME2
+    local device part
+    device=$(losetup -f --show "$2") || return 1
+    partx -u "$device"
+    for part in 1 2; do
+        IFS=: read -r major minor <"/sys/block/${device#/dev/}/${device#/dev/}p$part/dev" || return 1
+        mknod "$1$part" b "$major" "$minor"
+    done
+    echo "$device"
+}
+for image in "$X" "$Y"; do new_disk "$image" 64M; printf 'label: gpt\n,24M\n,24M\n' | sfdisk -q "$image"; done
+one=$(partitioned "$T/x" "$X") two=$(partitioned "$T/y" "$Y")
+mkfs.ext4 -q -L holiday "$T/x2"; seq 100000 | dd of="$T/y2" conv=notrunc status=none
+beside=$(cksum <"$T/x2"; cksum <"$T/y2")
+ln -s "$T/x1" "$SLOT1"; ln -s "$T/y1" "$SLOT2"
+td_is 0 "partitions are formatted" format M --yes
+equal "their labels" 'M-A M-B' "$(e2label "$T/x1") $(e2label "$T/y1")"
+td_is 0 "a run writes to them" run
+td_is 0 "retire one" retire M B --yes
+wipefs -qa "$T/y1"
+td_is 0 "another one takes its place" enroll M --replace B --yes
+td_is 0 "it is filled" run
+blockdev --flushbufs "$one"; blockdev --flushbufs "$two"
+equal "what lies beside them is untouched" "$beside" "$(cksum <"$T/x2"; cksum <"$T/y2")"
+check "the tables are whole" sh -c "sfdisk -V '$X' && sfdisk -V '$Y'"
+rm "$SLOT1" "$SLOT2"; losetup -d "$one" "$two"
+lose_ledger
+new_disk "$X" 32M; new_disk "$Y" 32M
+mkfs.ext4 -q "$X"; mkswap -q "$Y" 2>/dev/null
+
 dock "$X" "$Y"
 mkdir -p "$T/mnt/held"
 mount "$SLOT1" "$T/mnt/held"

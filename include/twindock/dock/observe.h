@@ -30,6 +30,7 @@ enum td_card_state {
 struct td_slot {
     bool present;            /* a disk with a medium is there */
     struct td_blockdev disk; /* the whole disk, also where the slot is given as a partition's node */
+    struct td_blockdev at;   /* what the slot leads to, and all that may be formatted: the disk, or that partition */
     struct td_identity identity;
     struct td_filesystem fs; /* type "": nothing recognised */
     bool super_read;         /* `super` is valid: fs.type is ext4 */

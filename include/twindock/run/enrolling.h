@@ -66,7 +66,7 @@ int td_enrolling_card(const struct td_docking *docking, int slot, struct td_card
 /* The sentence for such a disk, which is not formatted. Returns TD_EXIT_REFUSED. */
 int td_enrolling_refuse_card(const struct td_docking *docking, int slot, const struct td_card *card,
                              struct td_error *err);
-/* Make ext4 on the whole disk in a slot, as member 0 (A), 1 (B) or -1 (both halves at once), after a last look that it
+/* Make ext4 on the whole disk in a slot, or on the partition that the configuration names there, as member 0 (A), 1 (B) or -1 (both halves at once), after a last look that it
  * is still that disk. */
 int td_enrolling_make(const struct td_docking *docking, int slot, const struct td_collection_config *collection,
                       const char *uuid, int member, struct td_error *err);
