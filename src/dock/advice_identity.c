@@ -29,7 +29,9 @@ void td_advise_hidden(const struct td_words *w, int s) {
         td_words_disk(w, s);
         td_say(w, ", which is neither of its drives");
     }
-    td_say(w, ". If both disks are in, the dock mirrors or combines them: set it to show its two disks one by one. If not, ");
+    td_say(
+        w,
+        ". If both disks are in, the dock mirrors or combines them: set it to show its two disks one by one. If not, ");
     if (!member) {
         td_say(w, "this disk is a copy: take it out.");
         return;
@@ -48,12 +50,15 @@ void td_words_bridged(const struct td_words *w, int s) {
     if (!match->bridged)
         return;
     if (is_bridge(&td_words_slot(w, s)->identity)) {
-        td_say(w, " If its label says that it is the right one, the dock reports a serial of its own: use one that passes "
-                  "on ATA commands.");
+        td_say(w,
+               " If its label says that it is the right one, the dock reports a serial of its own: use one that passes "
+               "on ATA commands.");
         return;
     }
-    td_say(w, " If its label says that it is the right one, it was enrolled in a dock that reported a serial of its own: put "
-              "in both disks and say `twindock enroll ");
+    td_say(
+        w,
+        " If its label says that it is the right one, it was enrolled in a dock that reported a serial of its own: put "
+        "in both disks and say `twindock enroll ");
     td_say_collection(w, match->pair);
     td_say(w, "`.");
 }
@@ -64,8 +69,10 @@ void td_words_by_card_alone(const struct td_words *w) {
         return;
     for (int s = 0; s < TD_SLOTS; s++) {
         if (match[s].bridged && is_bridge(&td_words_slot(w, s)->identity)) {
-            td_say(w, " The dock reports serials of its own for them, so their cards alone tell which they are, and a copy "
-                      "would not be noticed: a dock that passes on ATA commands is safer.");
+            td_say(
+                w,
+                " The dock reports serials of its own for them, so their cards alone tell which they are, and a copy "
+                "would not be noticed: a dock that passes on ATA commands is safer.");
             return;
         }
     }

@@ -20,14 +20,15 @@ void td_advise_layout(const struct td_words *w) {
     if (pair->layout == TD_LAYOUT_TWINS) {
         td_say(w, " is a pair of independent twins and ");
         td_say_dock(w);
-        td_say(w, " mirrors, which would destroy one of them. Set the dock to show its two disks one by one, and give it "
-                  "`mode = individual` and both slots in the configuration.");
+        td_say(w,
+               " mirrors, which would destroy one of them. Set the dock to show its two disks one by one, and give it "
+               "`mode = individual` and both slots in the configuration.");
     } else {
         td_say(w, " is a mirrored pair, which only a mirroring dock may write, and ");
         td_say_dock(w);
-        td_say(w,
-               " shows its disks one by one. Set the dock to mirror (`mode = mirror`) to back up; as it is, the two can be "
-               "compared with `twindock check --full`.");
+        td_say(w, " shows its disks one by one. Set the dock to mirror (`mode = mirror`) to back up; as it is, the two "
+                  "can be "
+                  "compared with `twindock check --full`.");
     }
 }
 
@@ -36,11 +37,12 @@ void td_advise_stale(const struct td_words *w) {
     td_words_member_in(w, s, true, true);
     td_say(w, " in ");
     td_say_slot(w, s);
-    td_buf_printf(w->out,
-                  " missed earlier backups: it has generation %" PRId64 ", the ledger %" PRId64
-                  ". Set the dock to show its two disks one by one (`mode = individual`) and compare them with `twindock "
-                  "check --full`.",
-                  td_words_slot(w, s)->card.generation, w->judgement->pair->generation);
+    td_buf_printf(
+        w->out,
+        " missed earlier backups: it has generation %" PRId64 ", the ledger %" PRId64
+        ". Set the dock to show its two disks one by one (`mode = individual`) and compare them with `twindock "
+        "check --full`.",
+        td_words_slot(w, s)->card.generation, w->judgement->pair->generation);
 }
 
 void td_advise_ahead(const struct td_words *w) {
@@ -80,11 +82,12 @@ void td_advise_unproven(const struct td_words *w) {
         return;
     }
     td_words_member(w, pair, other, true, true);
-    td_buf_printf(w->out, " has not been read for %" PRId64 " runs. %s with `twindock check --full`.",
-                  pair->generation - pair->members[other].generation,
-                  td_drive_word(&pair->members[other].identity, pair, other) == TD_DRIVE_SAME
-                      ? "Swap the two disks, or set the dock to show them one by one (`mode = individual`) and compare them"
-                      : "Set the dock to show its two disks one by one (`mode = individual`) and compare them");
+    td_buf_printf(
+        w->out, " has not been read for %" PRId64 " runs. %s with `twindock check --full`.",
+        pair->generation - pair->members[other].generation,
+        td_drive_word(&pair->members[other].identity, pair, other) == TD_DRIVE_SAME
+            ? "Swap the two disks, or set the dock to show them one by one (`mode = individual`) and compare them"
+            : "Set the dock to show its two disks one by one (`mode = individual`) and compare them");
 }
 
 static void say_unclean(const struct td_words *w, int s, const char *detail) {
@@ -121,8 +124,9 @@ void td_advise_unclean(const struct td_words *w) {
         td_words_member_in(w, j->slot, true, true);
         td_say(w, " in ");
         td_say_slot(w, j->slot);
-        td_say(w, " is write-protected, so nothing can be backed up to it. Take the protection off (a switch or jumper of "
-                  "the disk or the dock), then try again.");
+        td_say(w,
+               " is write-protected, so nothing can be backed up to it. Take the protection off (a switch or jumper of "
+               "the disk or the dock), then try again.");
         return;
     }
     for (int s = 0; s < TD_SLOTS; s++) {

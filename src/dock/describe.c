@@ -119,9 +119,9 @@ static void describe_foreign(const struct td_words *w, int slot) {
         td_buf_puts(w->out, "a disk with the marks of several filesystems");
     else if (fs->type[0] == '\0')
         td_buf_printf(w->out, "a %s without a known filesystem",
-                      fs->partition_table                           ? "partitioned disk"
+                      fs->partition_table                       ? "partitioned disk"
                       : disk->at.number != disk->at.disk_number ? "partition"
-                                                                    : "disk");
+                                                                : "disk");
     else {
         td_buf_printf(w->out, "%s ", article(fs->type));
         td_escape_text(w->out, fs->type);

@@ -212,7 +212,8 @@ void td_match_slots(const struct td_observation *seen, const struct td_pair *pai
         out[s] = match_disk(&slots[s], pairs, pair_count, !alike);
     for (int s = 0; s < TD_SLOTS; s++) {
         if (out[s].bridged && !may_pass_over(seen, pairs, pair_count, s))
-            out[s] = stranger(out[s], "its card is a member's but the serial reported for it is not, so it seems to be a copy");
+            out[s] = stranger(out[s],
+                              "its card is a member's but the serial reported for it is not, so it seems to be a copy");
     }
     if (!alike)
         tell_halves_apart(out);

@@ -5,8 +5,9 @@
 #include <string.h>
 
 static const char *const names[] = {
-    [TD_IDENTITY_NONE] = "card",     [TD_IDENTITY_ATA] = "ata",     [TD_IDENTITY_NVME] = "nvme", [TD_IDENTITY_SCSI] = "scsi",
-    [TD_IDENTITY_BRIDGE] = "bridge", [TD_IDENTITY_SYSFS] = "sysfs", [TD_IDENTITY_UDEV] = "udev",
+    [TD_IDENTITY_NONE] = "card", [TD_IDENTITY_ATA] = "ata",       [TD_IDENTITY_NVME] = "nvme",
+    [TD_IDENTITY_SCSI] = "scsi", [TD_IDENTITY_BRIDGE] = "bridge", [TD_IDENTITY_SYSFS] = "sysfs",
+    [TD_IDENTITY_UDEV] = "udev",
 };
 #define COUNT (sizeof(names) / sizeof(names[0]))
 

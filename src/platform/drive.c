@@ -102,8 +102,7 @@ static bool ask_scsi(const struct td_blockdev *disk, int fd, struct td_identity 
     bool has_serial = got > 0 && td_drive_parse_vpd80(reply, (size_t)got, &serial) == 0;
     got = ask_vpd(fd, 0x83, reply);
     bool has_wwn = got > 0 && td_drive_parse_vpd83(reply, (size_t)got, &wwn) == 0;
-    return join(out, has_serial, &serial, has_wwn, &wwn,
-                is_bridged(disk) ? TD_IDENTITY_BRIDGE : TD_IDENTITY_SCSI);
+    return join(out, has_serial, &serial, has_wwn, &wwn, is_bridged(disk) ? TD_IDENTITY_BRIDGE : TD_IDENTITY_SCSI);
 }
 
 /* Symlinks such as `device` are followed: sysfs is the kernel's. */

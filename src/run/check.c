@@ -88,8 +88,7 @@ static int check_dock(struct check_run *run, size_t i, struct td_error *err) {
         return rc;
     }
     td_docking_check(&docking, check);
-    bool readable =
-        check->verdict == TD_OK || check->verdict == TD_SOURCE_MISSING || docking.judgement.write_protected;
+    bool readable = check->verdict == TD_OK || check->verdict == TD_SOURCE_MISSING || docking.judgement.write_protected;
     bool twins = docking.seen.mode == TD_MODE_INDIVIDUAL && readable;
     rc = check->verdict == TD_OK ? TD_EXIT_OK : TD_EXIT_REFUSED;
     if (run->request->full && td_check_holds_halves(&docking)) {

@@ -51,11 +51,12 @@ int td_enrolling_card(const struct td_docking *docking, int slot, struct td_card
 }
 
 int td_enrolling_fail_one_disk(const struct td_docking *docking, struct td_error *err) {
-    return td_fail_text(err, ENOTUNIQ,
-                        "Both slots of dock %s lead to one disk: %s shows what was written to %s. Nothing was enrolled; "
-                        "correct the slots in the configuration (`twindock slots` learns them)",
-                        docking->dock->name, docking->seen.slots[TD_SLOT_DESTINATION].at.node,
-                        docking->seen.slots[TD_SLOT_SOURCE].at.node);
+    return td_fail_text(
+        err, ENOTUNIQ,
+        "Both slots of dock %s lead to one disk: %s shows what was written to %s. Nothing was enrolled; "
+        "correct the slots in the configuration (`twindock slots` learns them)",
+        docking->dock->name, docking->seen.slots[TD_SLOT_DESTINATION].at.node,
+        docking->seen.slots[TD_SLOT_SOURCE].at.node);
 }
 
 /* A lost ledger must not end in an empty disk. Whoever means it takes the filesystem away by hand first. */

@@ -23,7 +23,8 @@ static int check_disks(const struct td_docking *docking, struct td_error *err) {
             return TD_EXIT_REFUSED;
         }
         if (td_blockdev_wait_free(slot->fs.device.node, 0, NULL) != 0) {
-            td_fail_text(err, EBUSY, "%s in the %s slot is in use (mounted, or held by another program); free it first.",
+            td_fail_text(err, EBUSY,
+                         "%s in the %s slot is in use (mounted, or held by another program); free it first.",
                          slot->fs.device.node, td_slot_names[i]);
             return TD_EXIT_REFUSED;
         }
@@ -48,8 +49,8 @@ static bool is_of(const struct td_docking *docking, int slot, const struct td_pa
     return match->match == TD_MATCH_MEMBER && match->pair == pair;
 }
 
-/* A disk of an enrolled pair is not taken up a second time. Both of them have a name; of one, what is wrong with the two
- * is what the verdict says. */
+/* A disk of an enrolled pair is not taken up a second time. Both of them have a name; of one, what is wrong with the
+ * two is what the verdict says. */
 static int refuse_enrolled(const struct td_docking *docking, const char *collection, struct td_error *err) {
     const struct td_match_result *match = docking->judgement.slots;
     const struct td_pair *pair = match[0].pair != NULL ? match[0].pair : match[1].pair;
@@ -60,10 +61,11 @@ static int refuse_enrolled(const struct td_docking *docking, const char *collect
         td_fail_text(err, EEXIST, "These disks are enrolled as a mirrored pair, that of %s. Nothing was written.",
                      pair->collection);
     } else if (both && strcmp(pair->collection, collection) != 0) {
-        td_fail_text(err, EEXIST,
-                     "These disks are enrolled as the pair of %s. If they are to be that of %s, say `twindock retire %s` "
-                     "first. Nothing was written.",
-                     pair->collection, collection, pair->collection);
+        td_fail_text(
+            err, EEXIST,
+            "These disks are enrolled as the pair of %s. If they are to be that of %s, say `twindock retire %s` "
+            "first. Nothing was written.",
+            pair->collection, collection, pair->collection);
     } else {
         TD_AUTOBUF struct td_buf advice = {0};
         td_advise(&docking->seen, &docking->judgement, &advice);
@@ -77,10 +79,11 @@ static int refuse_second_pair(const struct td_docking *docking, const char *coll
     for (size_t i = 0; i < docking->pair_count; i++) {
         if (strcmp(docking->pairs[i].collection, collection) != 0)
             continue;
-        td_fail_text(err, EEXIST,
-                     "Collection %s has an enrolled pair already, with the UUID %s. If these disks are to take its place, "
-                     "say `twindock retire %s` first. Nothing was written.",
-                     collection, docking->pairs[i].uuid, collection);
+        td_fail_text(
+            err, EEXIST,
+            "Collection %s has an enrolled pair already, with the UUID %s. If these disks are to take its place, "
+            "say `twindock retire %s` first. Nothing was written.",
+            collection, docking->pairs[i].uuid, collection);
         return TD_EXIT_REFUSED;
     }
     return 0;

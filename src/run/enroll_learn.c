@@ -1,5 +1,5 @@
-/* `enroll` for a pair that is enrolled already: where the ledger has nothing better of its drives than a bridge's word, and
- * now they speak for themselves, their word is entered. */
+/* `enroll` for a pair that is enrolled already: where the ledger has nothing better of its drives than a bridge's word,
+ * and now they speak for themselves, their word is entered. */
 #include "twindock/base/escape.h"
 #include "twindock/run/enrolling.h"
 

@@ -37,8 +37,8 @@ static bool holds_two(const struct td_docking *docking) {
     return !seen->one_device && seen->slots[TD_SLOT_SOURCE].present && seen->slots[TD_SLOT_DESTINATION].present;
 }
 
-/* The configured docks that could be meant by `name`; how many of them hold two disks, and the last such. `instead`: what
- * there is to say of one whose slots lead to one disk. */
+/* The configured docks that could be meant by `name`; how many of them hold two disks, and the last such. `instead`:
+ * what there is to say of one whose slots lead to one disk. */
 static int find_dock(const struct td_app *app, const char *name, struct td_ledger *ledger, size_t *full,
                      const struct td_dock_config **found, struct td_buf *instead, struct td_error *err) {
     *full = 0;

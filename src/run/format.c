@@ -86,7 +86,9 @@ static int make_filesystems(const struct td_docking *docking, const struct td_co
     char uuid[37];
     int rc = td_uuid_random(uuid, err);
     for (int i = 0; i < disks_of(docking) && rc == 0; i++)
-        rc = i > 0 && is_on(docking, i, uuid) ? td_enrolling_fail_one_disk(docking, err) : td_enrolling_make(docking, i, collection, uuid, mirrors(docking) ? -1 : i, err);
+        rc = i > 0 && is_on(docking, i, uuid)
+                 ? td_enrolling_fail_one_disk(docking, err)
+                 : td_enrolling_make(docking, i, collection, uuid, mirrors(docking) ? -1 : i, err);
     return rc;
 }
 

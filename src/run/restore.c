@@ -275,8 +275,9 @@ static int find_run(struct td_restoring *restoring, struct td_buf *out) {
 static bool may_read(const struct td_judgement *judgement) {
     enum td_verdict verdict = judgement->verdict;
     bool by_card = judgement->hidden && judgement->slots[judgement->slot].match == TD_MATCH_MEMBER;
-    return by_card || verdict == TD_OK || verdict == TD_MISSING_MEMBER || verdict == TD_SWAPPED || verdict == TD_AHEAD_OF_LEDGER ||
-           verdict == TD_STALE_SOURCE || verdict == TD_UNPROVEN_PAIR || verdict == TD_WRONG_LAYOUT;
+    return by_card || verdict == TD_OK || verdict == TD_MISSING_MEMBER || verdict == TD_SWAPPED ||
+           verdict == TD_AHEAD_OF_LEDGER || verdict == TD_STALE_SOURCE || verdict == TD_UNPROVEN_PAIR ||
+           verdict == TD_WRONG_LAYOUT;
 }
 
 static int open_members(struct td_restoring *restoring) {

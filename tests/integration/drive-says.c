@@ -1,6 +1,6 @@
 /* Loaded before the program under test: drives behind loop devices. SAYS has, by semicolons, what each is to say:
- * "MAJOR:MINOR ata SERIAL" answers IDENTIFY DEVICE, "... vpd SERIAL" INQUIRY page 0x80 alone; with "usb-" before the kind
- * the disk sits behind a USB bridge as sysfs tells it. All others have nothing to say. */
+ * "MAJOR:MINOR ata SERIAL" answers IDENTIFY DEVICE, "... vpd SERIAL" INQUIRY page 0x80 alone; with "usb-" before the
+ * kind the disk sits behind a USB bridge as sysfs tells it. All others have nothing to say. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>

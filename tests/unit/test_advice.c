@@ -286,8 +286,9 @@ static void test_mixed(void **state) {
 static void test_missing(void **state) {
     (void)state;
     member(0, 0, 0);
-    assert_advice(TD_MISSING_MEMBER, "Member A of M (WD-WCC4M7) is alone, in the source slot. Put member B (WD-WCC4N0) "
-                                     "into the destination slot. "
+    assert_advice(TD_MISSING_MEMBER,
+                  "Member A of M (WD-WCC4M7) is alone, in the source slot. Put member B (WD-WCC4N0) "
+                  "into the destination slot. "
                   "If it is in already, the dock mirrors instead of showing both disks, or that disk has failed.");
     seen.slots[0] = (struct td_slot){0};
     member(1, 0, 0);
@@ -411,15 +412,17 @@ static void test_mirror_mode(void **state) {
     seen.mode = TD_MODE_MIRROR;
     pairs[0].layout = TD_LAYOUT_MIRRORED;
     member(0, 0, 0)->card.generation = 5;
-    assert_advice(TD_STALE_SOURCE,
-                  "Member A of M (WD-WCC4M7) in the source slot missed earlier backups: it has "
-                  "generation 5, the ledger 7. Set the dock to show its two disks one by one (`mode = individual`) and compare "
-                  "them with `twindock check --full`.");
+    assert_advice(
+        TD_STALE_SOURCE,
+        "Member A of M (WD-WCC4M7) in the source slot missed earlier backups: it has "
+        "generation 5, the ledger 7. Set the dock to show its two disks one by one (`mode = individual`) and compare "
+        "them with `twindock check --full`.");
     seen.slots[0].card.generation = 7;
     pairs[0].members[1].generation = 3;
-    assert_advice(TD_UNPROVEN_PAIR,
-                  "Member B of M (WD-WCC4N0) has not been read for 4 runs. Swap the two disks, or set "
-                  "the dock to show them one by one (`mode = individual`) and compare them with `twindock check --full`.");
+    assert_advice(
+        TD_UNPROVEN_PAIR,
+        "Member B of M (WD-WCC4N0) has not been read for 4 runs. Swap the two disks, or set "
+        "the dock to show them one by one (`mode = individual`) and compare them with `twindock check --full`.");
     pairs[0].members[1].generation = 4;
     assert_advice(TD_OK, "Member A of M (WD-WCC4M7) is in the source slot of a mirroring dock.");
 }
@@ -477,9 +480,10 @@ static void test_found_by_the_run(void **state) {
     j.slot = 1;
     j.write_protected = true;
     td_advise(&seen, &j, &text);
-    assert_string_equal(text.data, "Member B of M (WD-WCC4N0) in the destination slot is write-protected, so nothing can "
-                                   "be backed up to it. Take the protection off (a switch or jumper of the disk or the "
-                                   "dock), then try again.");
+    assert_string_equal(text.data,
+                        "Member B of M (WD-WCC4N0) in the destination slot is write-protected, so nothing can "
+                        "be backed up to it. Take the protection off (a switch or jumper of the disk or the "
+                        "dock), then try again.");
     td_buf_clear(&text);
     j.verdict = TD_SOURCE_MISSING;
     j.detail = "The source of M, /a\\x0ab, is empty.";
@@ -545,25 +549,29 @@ static void test_docks_that_invent(void **state) {
         PUT(seen.slots[s].identity.serial, s == 0 ? "DOCK-0" : "DOCK-1");
     }
     assert_slot(1, "member B of M (serial WD-WCC4N0)"); /* as on its label, whatever the dock says */
-    assert_advice(TD_OK, "Member A of M (WD-WCC4M7) is in the source slot and member B (WD-WCC4N0) in the destination "
-                         "slot. The dock reports serials of its own for them, so their cards alone tell which they are, "
-                         "and a copy would not be noticed: a dock that passes on ATA commands is safer.");
+    assert_advice(TD_OK,
+                  "Member A of M (WD-WCC4M7) is in the source slot and member B (WD-WCC4N0) in the destination "
+                  "slot. The dock reports serials of its own for them, so their cards alone tell which they are, "
+                  "and a copy would not be noticed: a dock that passes on ATA commands is safer.");
     PUT(seen.slots[1].identity.serial, "WD-WCC4N0");
-    assert_advice(TD_UNKNOWN_MEMBER,
-                  "The disk in the source slot (1.9T, serial DOCK-0) has the UUID of M but is neither of its members: "
-                  "its card is a member's but the serial reported for it is not, so it seems to be a copy. Take it out and "
-                  "put in member A of M (WD-WCC4M7). If its label says that it is the right one, the dock reports a "
-                  "serial of its own: use one that passes on ATA commands.");
+    assert_advice(
+        TD_UNKNOWN_MEMBER,
+        "The disk in the source slot (1.9T, serial DOCK-0) has the UUID of M but is neither of its members: "
+        "its card is a member's but the serial reported for it is not, so it seems to be a copy. Take it out and "
+        "put in member A of M (WD-WCC4M7). If its label says that it is the right one, the dock reports a "
+        "serial of its own: use one that passes on ATA commands.");
     seen.slots[1] = (struct td_slot){0};
-    assert_advice(TD_DOCK_MERGED,
-                  "The only disk in dock server has the card of member A of M (WD-WCC4M7), but the dock reports another "
-                  "serial than its drive's (DOCK-0). If both disks are in, the dock mirrors or combines them: set it "
-                  "to show its two disks one by one. If not, put in member B (WD-WCC4N0) too, or use a dock that "
-                  "passes on ATA commands.");
+    assert_advice(
+        TD_DOCK_MERGED,
+        "The only disk in dock server has the card of member A of M (WD-WCC4M7), but the dock reports another "
+        "serial than its drive's (DOCK-0). If both disks are in, the dock mirrors or combines them: set it "
+        "to show its two disks one by one. If not, put in member B (WD-WCC4N0) too, or use a dock that "
+        "passes on ATA commands.");
     seen.mode = TD_MODE_MIRROR;
-    assert_advice(TD_WRONG_LAYOUT, "M is a pair of independent twins and dock server mirrors, which would destroy one of "
-                                   "them. Set the dock to show its two disks one by one, and give it "
-                                   "`mode = individual` and both slots in the configuration.");
+    assert_advice(TD_WRONG_LAYOUT,
+                  "M is a pair of independent twins and dock server mirrors, which would destroy one of "
+                  "them. Set the dock to show its two disks one by one, and give it "
+                  "`mode = individual` and both slots in the configuration.");
 }
 
 static void test_a_dock_that_calls_itself_a_drive(void **state) {
@@ -572,10 +580,11 @@ static void test_a_dock_that_calls_itself_a_drive(void **state) {
     PUT(pairs[0].members[1].identity.model, "WDC WD20EFRX");
     PUT(disk(0, "ext4", UUID_M, "", "0JOCKEY1")->identity.model, "H/W \"RAID1\"\n");
     seen.slots[0].card_state = TD_CARD_UNREAD;
-    assert_advice(TD_DOCK_MERGED,
-                  "The only disk in dock server has the UUID of M, but calls itself \"H/W \"RAID1\"\\x0a\" (1.9T, serial "
-                  "0JOCKEY1), which is neither of its drives. If both disks are in, the dock mirrors or combines them: "
-                  "set it to show its two disks one by one. If not, this disk is a copy: take it out.");
+    assert_advice(
+        TD_DOCK_MERGED,
+        "The only disk in dock server has the UUID of M, but calls itself \"H/W \"RAID1\"\\x0a\" (1.9T, serial "
+        "0JOCKEY1), which is neither of its drives. If both disks are in, the dock mirrors or combines them: "
+        "set it to show its two disks one by one. If not, this disk is a copy: take it out.");
 }
 
 /* Enrolled in such a dock, and now the drives are heard. */
@@ -590,15 +599,17 @@ static void test_enrolled_where_a_dock_invents(void **state) {
         seen.slots[s].identity.source = TD_IDENTITY_ATA;
         PUT(seen.slots[s].identity.serial, s == 0 ? "WD-WCC4M7" : "WD-WCC4N0");
     }
-    assert_advice(TD_OK, "Member A of M (WD-WCC4M7) is in the source slot and member B (WD-WCC4N0) in the destination "
-                         "slot. They were enrolled in a dock that reported serials of its own; `twindock enroll M` enters "
-                         "those of their drives.");
+    assert_advice(TD_OK,
+                  "Member A of M (WD-WCC4M7) is in the source slot and member B (WD-WCC4N0) in the destination "
+                  "slot. They were enrolled in a dock that reported serials of its own; `twindock enroll M` enters "
+                  "those of their drives.");
     seen.slots[1] = (struct td_slot){0};
-    assert_advice(TD_UNKNOWN_MEMBER,
-                  "The disk in the source slot (1.9T, serial WD-WCC4M7) has the UUID of M but is neither of its members: "
-                  "its card is a member's but the serial reported for it is not, so it seems to be a copy. Take it out and "
-                  "put in member A of M (DOCK-0). If its label says that it is the right one, it was enrolled in a dock "
-                  "that reported a serial of its own: put in both disks and say `twindock enroll M`.");
+    assert_advice(
+        TD_UNKNOWN_MEMBER,
+        "The disk in the source slot (1.9T, serial WD-WCC4M7) has the UUID of M but is neither of its members: "
+        "its card is a member's but the serial reported for it is not, so it seems to be a copy. Take it out and "
+        "put in member A of M (DOCK-0). If its label says that it is the right one, it was enrolled in a dock "
+        "that reported a serial of its own: put in both disks and say `twindock enroll M`.");
 }
 
 int main(void) {

@@ -228,10 +228,13 @@ static void names_in_sysfs(void **state) {
 
 static void paths_with_a_bridge(void **state) {
     (void)state;
-    static const char usb[] = "../../devices/pci0000:00/0000:00:14.0/usb3/3-1/3-1:1.0/host6/target6:0:0/6:0:0:1/block/sdc";
-    static const char firewire[] = "../../devices/pci0000:00/0000:05:00.0/fw1/fw1.0/host8/target8:0:0/8:0:0:0/block/sdd";
+    static const char usb[] =
+        "../../devices/pci0000:00/0000:00:14.0/usb3/3-1/3-1:1.0/host6/target6:0:0/6:0:0:1/block/sdc";
+    static const char firewire[] =
+        "../../devices/pci0000:00/0000:05:00.0/fw1/fw1.0/host8/target8:0:0/8:0:0:0/block/sdd";
     static const char sata[] = "../../devices/pci0000:00/0000:00:1f.2/ata2/host1/target1:0:0/1:0:0:0/block/sdb";
-    static const char sas[] = "../../devices/pci0000:00/0000:02:00.0/host0/port-0:0/usbish/fwd/end_device-0:0/block/sda";
+    static const char sas[] =
+        "../../devices/pci0000:00/0000:02:00.0/host0/port-0:0/usbish/fwd/end_device-0:0/block/sda";
     assert_true(td_drive_path_is_bridged(usb));
     assert_true(td_drive_path_is_bridged(firewire));
     assert_false(td_drive_path_is_bridged(sata));

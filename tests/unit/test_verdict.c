@@ -95,7 +95,20 @@ static void build_member(struct td_slot *slot, int pair, int member) {
 
 /* What is told of the drive: nothing, something worthless, its own name, that name by way of a bridge, or what a bridge
  * has thought up. */
-enum drive { QUIET, BRIDGE, LIAR, OWN_A, OWN_B, OWN_T, STRANGE_1, STRANGE_2, PASSED_A, PASSED_B, INVENTED_1, INVENTED_2 };
+enum drive {
+    QUIET,
+    BRIDGE,
+    LIAR,
+    OWN_A,
+    OWN_B,
+    OWN_T,
+    STRANGE_1,
+    STRANGE_2,
+    PASSED_A,
+    PASSED_B,
+    INVENTED_1,
+    INVENTED_2
+};
 enum belongs { NOTHING, FOREIGN, TO_M, TO_T };
 enum says { NO_CARD, SAYS_A, SAYS_B };
 enum fault { SOUND, HURT, AHEAD, LARGE, SMALL, OTHER_LAYOUT };
@@ -274,12 +287,18 @@ static void build(struct td_slot *slot, const struct kind *kind) {
         enum td_identity_source source;
         const char *serial;
     } drives[] = {
-        [QUIET] = {TD_IDENTITY_NONE, ""},          [BRIDGE] = {TD_IDENTITY_UDEV, "0123BRIDGE"},
-        [LIAR] = {TD_IDENTITY_SCSI, "LIAR-1"},     [OWN_A] = {TD_IDENTITY_ATA, "WD-0A"},
-        [OWN_B] = {TD_IDENTITY_SCSI, "WD-0B"},     [OWN_T] = {TD_IDENTITY_ATA, "WD-1A"},
-        [STRANGE_1] = {TD_IDENTITY_ATA, "ST-999"}, [STRANGE_2] = {TD_IDENTITY_SCSI, "ST-888"},
-        [PASSED_A] = {TD_IDENTITY_BRIDGE, "WD-0A"},    [PASSED_B] = {TD_IDENTITY_BRIDGE, "WD-0B"},
-        [INVENTED_1] = {TD_IDENTITY_BRIDGE, "DOCK-1"}, [INVENTED_2] = {TD_IDENTITY_BRIDGE, "DOCK-2"},
+        [QUIET] = {TD_IDENTITY_NONE, ""},
+        [BRIDGE] = {TD_IDENTITY_UDEV, "0123BRIDGE"},
+        [LIAR] = {TD_IDENTITY_SCSI, "LIAR-1"},
+        [OWN_A] = {TD_IDENTITY_ATA, "WD-0A"},
+        [OWN_B] = {TD_IDENTITY_SCSI, "WD-0B"},
+        [OWN_T] = {TD_IDENTITY_ATA, "WD-1A"},
+        [STRANGE_1] = {TD_IDENTITY_ATA, "ST-999"},
+        [STRANGE_2] = {TD_IDENTITY_SCSI, "ST-888"},
+        [PASSED_A] = {TD_IDENTITY_BRIDGE, "WD-0A"},
+        [PASSED_B] = {TD_IDENTITY_BRIDGE, "WD-0B"},
+        [INVENTED_1] = {TD_IDENTITY_BRIDGE, "DOCK-1"},
+        [INVENTED_2] = {TD_IDENTITY_BRIDGE, "DOCK-2"},
     };
     *slot = (struct td_slot){0};
     if (kind->belongs == NOTHING)
@@ -304,24 +323,11 @@ static void build(struct td_slot *slot, const struct kind *kind) {
 /* Whose drive it is by its own word, when that word counts: ' ' for nobody's, 'A', 'B', 't', '?' for silence, '~' for
  * what may be a bridge's. */
 static char drive_word(const struct kind *kind) {
-    switch (kind->drive) {
-    case QUIET:
-    case BRIDGE:
-        return '?';
-    case OWN_A:
-    case PASSED_A:
-        return 'A';
-    case OWN_B:
-    case PASSED_B:
-        return 'B';
-    case OWN_T:
-        return 't';
-    case INVENTED_1:
-    case INVENTED_2:
-        return '~';
-    default:
-        return ' ';
-    }
+    static const char words[] = {
+        [QUIET] = '?', [BRIDGE] = '?',    [OWN_A] = 'A',     [OWN_B] = 'B',    [OWN_T] = 't',      [PASSED_A] = 'A',
+        [LIAR] = ' ',  [STRANGE_1] = ' ', [STRANGE_2] = ' ', [PASSED_B] = 'B', [INVENTED_1] = '~', [INVENTED_2] = '~',
+    };
+    return words[kind->drive];
 }
 
 /* Who the disk is: '-' none, 'f' foreign, 'A' 'B' of M, 'a' 'b' of T, '!' stranger with M's UUID, '%' with T's. */

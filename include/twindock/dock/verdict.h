@@ -38,16 +38,16 @@ struct td_judgement {
     enum td_verdict verdict;    /* td_judge_dock never gives TD_SOURCE_MISSING or TD_BRAKE: the run sets these */
     const struct td_pair *pair; /* the pair concerned, NULL when it cannot be said */
     struct td_match_result slots[TD_SLOTS];
-    int slot_of[2];     /* which slot holds member A, B; -1: absent */
-    int slot;           /* the slot that the sentence is about, -1: both or none */
-    bool slots_any;     /* the policy's: what the sentence may ask for */
-    bool alike;         /* both slots report one serial or WWN: it is nobody's */
-    bool hidden;        /* TD_DOCK_MERGED, for the disk is alone and the dock says of it what its drive would not; a
-                           member by its card it may be all the same */
-    bool write_protected; /* TD_UNCLEAN of `slot` for that reason alone; found out by the run and by check, for a dock that
-                             is otherwise ok */
-    const char *detail; /* static text or text inside the observation that explains; may be NULL. A run that sets
-                           the verdict itself (unclean by e2fsck, source-missing, brake) puts its own words here */
+    int slot_of[2];       /* which slot holds member A, B; -1: absent */
+    int slot;             /* the slot that the sentence is about, -1: both or none */
+    bool slots_any;       /* the policy's: what the sentence may ask for */
+    bool alike;           /* both slots report one serial or WWN: it is nobody's */
+    bool hidden;          /* TD_DOCK_MERGED, for the disk is alone and the dock says of it what its drive would not; a
+                             member by its card it may be all the same */
+    bool write_protected; /* TD_UNCLEAN of `slot` for that reason alone; found out by the run and by check, for a dock
+                             that is otherwise ok */
+    const char *detail;   /* static text or text inside the observation that explains; may be NULL. A run that sets
+                             the verdict itself (unclean by e2fsck, source-missing, brake) puts its own words here */
 };
 
 /*
@@ -61,10 +61,10 @@ struct td_match_result td_match_slot(const struct td_slot *slot, const struct td
  * Both disks together: where both slots report one identity, or each that of the other's member (a bridge that speaks
  * for its bays), the cards alone decide.
  *
- * A copy has its original's UUID and card, and only the drive tells it. So a bridge's word against a card is passed over
- * only where nothing shows that this dock passes on what drives are called: neither slot reports a serial or WWN that is
- * enrolled. Where one does, the other one is a copy. A disk that is alone is recognised, but see `hidden`: it may be two
- * disks that the dock shows as one.
+ * A copy has its original's UUID and card, and only the drive tells it. So a bridge's word against a card is passed
+ * over only where nothing shows that this dock passes on what drives are called: neither slot reports a serial or WWN
+ * that is enrolled. Where one does, the other one is a copy. A disk that is alone is recognised, but see `hidden`: it
+ * may be two disks that the dock shows as one.
  */
 void td_match_slots(const struct td_observation *seen, const struct td_pair *pairs, size_t pair_count,
                     struct td_match_result out[TD_SLOTS]);

@@ -5,13 +5,13 @@
 #include <stdbool.h>
 
 enum td_identity_source {
-    TD_IDENTITY_NONE,  /* the drive says nothing: its card alone decides */
-    TD_IDENTITY_ATA,   /* IDENTIFY DEVICE: the drive itself */
-    TD_IDENTITY_NVME,  /* what the kernel read from an NVMe controller: the drive itself */
-    TD_IDENTITY_SCSI,  /* VPD 0x80/0x83: the drive itself */
+    TD_IDENTITY_NONE,   /* the drive says nothing: its card alone decides */
+    TD_IDENTITY_ATA,    /* IDENTIFY DEVICE: the drive itself */
+    TD_IDENTITY_NVME,   /* what the kernel read from an NVMe controller: the drive itself */
+    TD_IDENTITY_SCSI,   /* VPD 0x80/0x83: the drive itself */
     TD_IDENTITY_BRIDGE, /* the same, through USB or FireWire: what the drive is called, or a bridge's own invention */
-    TD_IDENTITY_SYSFS, /* what the kernel was told */
-    TD_IDENTITY_UDEV   /* what udev was told; behind USB the bridge's */
+    TD_IDENTITY_SYSFS,  /* what the kernel was told */
+    TD_IDENTITY_UDEV    /* what udev was told; behind USB the bridge's */
 };
 
 struct td_identity {

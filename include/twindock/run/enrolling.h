@@ -37,8 +37,8 @@ int td_enroll_mirrored(const struct td_app *app, struct td_docking *docking, str
 int td_enroll_shown_half(const struct td_app *app, struct td_docking *docking, struct td_ledger *ledger,
                          const char *collection, struct td_buf *out, struct td_error *err);
 
-/* The two disks are a pair that is enrolled already, both recognised: enter what their drives are called where the ledger
- * knows it only from a bridge, or not at all. Says so in `out`. */
+/* The two disks are a pair that is enrolled already, both recognised: enter what their drives are called where the
+ * ledger knows it only from a bridge, or not at all. Says so in `out`. */
 int td_enrolling_learn(const struct td_docking *docking, struct td_ledger *ledger, struct td_buf *out,
                        struct td_error *err);
 
@@ -66,8 +66,8 @@ int td_enrolling_card(const struct td_docking *docking, int slot, struct td_card
 /* The sentence for such a disk, which is not formatted. Returns TD_EXIT_REFUSED. */
 int td_enrolling_refuse_card(const struct td_docking *docking, int slot, const struct td_card *card,
                              struct td_error *err);
-/* Make ext4 on the whole disk in a slot, or on the partition that the configuration names there, as member 0 (A), 1 (B) or -1 (both halves at once), after a last look that it
- * is still that disk. */
+/* Make ext4 on the whole disk in a slot, or on the partition that the configuration names there, as member 0 (A), 1 (B)
+ * or -1 (both halves at once), after a last look that it is still that disk. */
 int td_enrolling_make(const struct td_docking *docking, int slot, const struct td_collection_config *collection,
                       const char *uuid, int member, struct td_error *err);
 
