@@ -9,8 +9,8 @@
  *
  * The new version is never made that way from the old one's blocks. The source is read whole for its proof in any case,
  * ext4 shares no blocks between files, so as much is written either way, and the member would have to read its old file
- * besides. (100 MB with 1 % of its blocks changed, disks held to 100 MB/s for reading and as much for writing: copied in
- * 2.0 to 2.2 s, rebuilt by rdiff in 2.1 s with 100 MB more read from the member, which on a real disk are seeks.)
+ * besides. (100 MB with 1 % of its blocks changed, disks held to 100 MB/s for reading and as much for writing: copied
+ * in 2.0 to 2.2 s, rebuilt by rdiff in 2.1 s with 100 MB more read from the member, which on a real disk are seeks.)
  */
 #include "target_private.h"
 
