@@ -4,7 +4,6 @@ The guest is driven through a virtio serial port with an agent behind it (guest/
 into is decided by the command line alone: everything that scenarios differ in is added later, through QMP.
 """
 
-import base64
 import json
 import os
 import shutil
@@ -133,21 +132,34 @@ class Machine:
 
     # ---- talking ---------------------------------------------------------------------------------------------------
 
+    def _receive(self, link, end):
+        """More of what a link says, into its buffer."""
+        link.settimeout(max(0.01, end - time.monotonic()))
+        try:
+            data = link.recv(1 << 16)
+        except TimeoutError:
+            raise Broken("no answer in time") from None
+        if not data:
+            raise Broken("QEMU is gone")
+        self.buffers[link] += data
+
     def _line(self, link, seconds):
         end = time.monotonic() + seconds
         buffer = self.buffers.setdefault(link, bytearray())
         while (at := buffer.find(b"\n")) < 0:
-            link.settimeout(max(0.01, end - time.monotonic()))
-            try:
-                data = link.recv(1 << 16)
-            except TimeoutError:
-                raise Broken("no answer in time") from None
-            if not data:
-                raise Broken("QEMU is gone")
-            buffer += data
+            self._receive(link, end)
         line = bytes(buffer[:at])
         del buffer[: at + 1]
         return line
+
+    def _bytes(self, link, count, seconds):
+        end = time.monotonic() + seconds
+        buffer = self.buffers.setdefault(link, bytearray())
+        while len(buffer) < count:
+            self._receive(link, end)
+        data = bytes(buffer[:count])
+        del buffer[:count]
+        return data
 
     def _read_qmp(self, seconds):
         message = json.loads(self._line(self.qmp_socket, seconds))
@@ -165,19 +177,22 @@ class Machine:
                 return message["return"]
 
     def run(self, script, timeout=300):
-        """Runs a bash script in the guest: its exit status and its output, both streams together."""
+        """Runs a bash script in the guest: its exit status and its output, both streams together, without the newlines
+        at its end."""
         self.requests += 1
-        request = base64.b64encode(script.encode())
-        self.agent_socket.sendall(b"%d %s\n" % (self.requests, request))
+        request = script.encode()
+        self.agent_socket.sendall(b"%d %d\n%s" % (self.requests, len(request), request))
         end = time.monotonic() + timeout
         while True:
             words = self._line(self.agent_socket, max(0.01, end - time.monotonic())).split()
-            if words and words[0] == b"%d" % self.requests:
-                said = base64.b64decode(words[2]).decode(errors="replace") if len(words) > 2 else ""
-                return int(words[1]), said
+            if len(words) != 3:
+                continue  # the agent's greeting
+            said = self._bytes(self.agent_socket, int(words[2]), 60)
+            if int(words[0]) == self.requests:
+                return int(words[1]), said.decode(errors="replace")
 
     def sh(self, script, timeout=300):
-        """As run, for what must succeed: the output without the newline at its end."""
+        """As run, for what must succeed: the output."""
         status, said = self.run(script, timeout)
         if status != 0:
             raise Broken(f"in the guest, exit {status}: {script}\n{said}")

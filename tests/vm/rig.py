@@ -5,6 +5,7 @@ wait for another boot. It asserts on what an owner has: the ledger, the mails, t
 """
 
 import os
+import shlex
 import subprocess
 import time
 
@@ -39,12 +40,13 @@ class Disk:
 
 class Dock:
     """Two bays. kind: "luns": USB, one bridge, a LUN for each bay; "bridges": USB, one bridge for each bay;
-    "ports": one port for each bay, as with eSATA."""
+    "ports": one port for each bay, of a SCSI adapter; "sata": of AHCI, see scenarios/sata.py."""
 
     PATHS = {
         "luns": ("pci-0000:00:04.0-usb-0:1:1.0-scsi-0:0:0:0", "pci-0000:00:04.0-usb-0:1:1.0-scsi-0:0:0:1"),
         "bridges": ("pci-0000:00:04.0-usb-0:2:1.0-scsi-0:0:0:0", "pci-0000:00:04.0-usb-0:3:1.0-scsi-0:0:0:0"),
         "ports": ("pci-0000:00:05.0-scsi-0:0:1:0", "pci-0000:00:05.0-scsi-0:0:2:0"),
+        "sata": ("pci-0000:00:1f.2-ata-1", "pci-0000:00:1f.2-ata-2"),
     }
 
     def __init__(self, vm, kind):
@@ -209,7 +211,7 @@ END"""
     # ---- looking ---------------------------------------------------------------------------------------------------
 
     def ledger(self, query):
-        return self.vm.sh(f'sqlite3 -readonly /var/lib/twindock/twindock.db "{query}"')
+        return self.vm.sh(f'sqlite3 -readonly $ledger "{query}"')
 
     def runs(self):
         return int(self.ledger("SELECT count(*) FROM run WHERE command = 'run'"))
@@ -217,31 +219,31 @@ END"""
     def last_run(self, columns="result, exit, verdict"):
         return self.ledger(f"SELECT {columns} FROM run WHERE command = 'run' ORDER BY id DESC LIMIT 1")
 
-    def until(self, script, seconds, every=0.5):
+    def until(self, script, seconds, every=0.2):
         """Waits until a script succeeds in the guest; longer where others keep the host busy."""
-        end = time.monotonic() + seconds * PATIENCE
-        while time.monotonic() < end:
-            if self.vm.run(script)[0] == 0:
-                return True
-            time.sleep(every)
-        return False
+        patience = int(seconds * PATIENCE)
+        return self.vm.run(f"await {patience} {every} {shlex.quote(script)}", patience + 120)[0] == 0
 
     def run_begun(self, number, seconds=60):
         """Waits for the ledger to hold that many runs."""
         query = f"SELECT count(*) >= {number} FROM run WHERE command = 'run'"
-        return self.until(f'[ "$(sqlite3 -readonly /var/lib/twindock/twindock.db "{query}")" = 1 ]', seconds, 0.1)
+        return self.until(f"stirred && {self.says_yes(query)}", seconds, 0.1)
 
     def run_ended(self, number, seconds=240):
         """Waits until that many runs have ended and the services with them."""
         query = f"SELECT count(*) >= {number} AND count(*) = count(ended) FROM run WHERE command = 'run'"
-        return self.until(
-            f'[ "$(sqlite3 -readonly /var/lib/twindock/twindock.db "{query}")" = 1 ] && ' + self.IDLE, seconds
-        )
+        ended = f"{{ ((seen)) || {{ stirred && {self.says_yes(query)} && seen=1; }}; }}"
+        return self.until(f"! busy && {ended} && {self.IDLE}", seconds)
 
     IDLE = "! systemctl list-units --no-legend --plain --state=active,activating,deactivating 'twindock@*' | grep -q ."
 
+    @staticmethod
+    def says_yes(query):
+        """A condition of the guest's shell: the ledger answers 1."""
+        return f'[ "$(sqlite3 -readonly $ledger "{query}")" = 1 ]'
+
     def idle(self, seconds=120):
-        return self.until(self.IDLE, seconds)
+        return self.until(f"! busy && {self.IDLE}", seconds)
 
     def pace(self):
         """Seconds that forty starts of a program take in the guest, and how many times as long as on the host."""
@@ -250,11 +252,14 @@ END"""
         there = int(self.vm.sh(script))
         return there / 1e9, max(1.0, there / int(here))
 
+    # What the MTA has taken it delivers at once, but by itself.
+    DELIVERED = "await 60 0.1 '! running exim4';"
+
     def mails(self):
-        return int(self.vm.sh("cat /var/mail/keeper 2>/dev/null | grep -c '^From ' || true"))
+        return int(self.vm.sh(f"{self.DELIVERED} grep -c '^From ' /var/mail/keeper 2>/dev/null || true") or 0)
 
     def mailbox(self):
-        return self.vm.sh("cat /var/mail/keeper 2>/dev/null || true")
+        return self.vm.sh(f"{self.DELIVERED} cat /var/mail/keeper 2>/dev/null || true")
 
     def failed_units(self):
         return self.vm.sh("systemctl --failed --no-legend --plain | cut -d' ' -f1")

@@ -5,7 +5,8 @@
 
 environment: TWINDOCK_VM_CACHE  where the machine's image is kept (/var/cache/twindock-vm)
              TWINDOCK_VM_ACCEL  QEMU's accelerator (tcg)
-             TWINDOCK_VM_CUTS   power cuts (3)
+             TWINDOCK_VM_CUTS   power cuts (2)
+             TWINDOCK_VM_LANES  scenarios at a time (as many as there are processors, but no more than 2)
              TWINDOCK_VM_SEED   of what is left to chance
 """
 
@@ -21,6 +22,7 @@ import traceback
 
 sys.dont_write_bytecode = True  # nothing is made beside the sources
 
+import lanes
 import machine
 import scenarios
 from rig import Broken, Rig, State
@@ -28,6 +30,7 @@ from rig import Broken, Rig, State
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 CACHE = os.environ.get("TWINDOCK_VM_CACHE", "/var/cache/twindock-vm")
+LANES = int(os.environ.get("TWINDOCK_VM_LANES", min(2, len(os.sched_getaffinity(0)))))
 
 
 def libraries(build):
@@ -89,18 +92,15 @@ def booted(base):
 
 
 def play(scenario, context):
-    """Runs one scenario: how many assertions held and failed."""
-    state = context.states.get(scenario.begins)
-    started = time.monotonic()
+    """Runs one scenario: how many assertions held and failed, and the state that it leaves for others."""
+    state, left = context.states.get(scenario.begins), None
     if state is None:
         print(f"not ok - {scenario.name}: the state '{scenario.begins}' was not reached", flush=True)
-        return 0, 1
+        return 0, 1, None
     rig = Rig(context.base, context.work, state, scenario.name)
     rig.context = context
     try:
         left = scenario.play(rig)
-        if scenario.leaves:
-            context.states[scenario.leaves] = left
         if rig.failed:
             rig.diagnose()
     except Exception as error:
@@ -110,8 +110,7 @@ def play(scenario, context):
         rig.vm.cut_power()
         if not context.keep and not scenario.leaves:
             machine.remove(rig.work)
-    print(f"# {scenario.name}: {time.monotonic() - started:.0f} s", flush=True)
-    return rig.passed, rig.failed
+    return rig.passed, rig.failed, left if scenario.leaves else None
 
 
 def chosen(names):
@@ -148,9 +147,7 @@ def main():
         print(f"# the machine's image: {time.monotonic() - started:.0f} s", flush=True)
         context.states = {"booted": booted(context.base)}
         print(f"# the machine booted: {time.monotonic() - started:.0f} s", flush=True)
-        for scenario in plays:
-            good, bad = play(scenario, context)
-            passed, failed = passed + good, failed + bad
+        passed, failed = lanes.play_all(plays, context.states, LANES, lambda scenario: play(scenario, context))
     except Broken as error:
         print(f"not ok - the machine: {error}")
         failed += 1

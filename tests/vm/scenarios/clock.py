@@ -16,7 +16,7 @@ def nightly(rig):
     rig.ok("docked at noon: a run ends", rig.run_ended(2))
     set_clock(rig, "2031-03-03 17:59:30")
     rig.ok("it is 18:00: a run starts", rig.run_begun(3, 90))
-    rig.ok("it ends", rig.run_ended(3) and rig.until("! pgrep -x twindock", 60))
+    rig.ok("it ends", rig.run_ended(3) and rig.until("! running twindock", 60))
     rig.equal("it ends well", "done|0|ok", rig.last_run())
     rig.equal(
         "it began at 18:00",
@@ -28,9 +28,9 @@ def nightly(rig):
     set_clock(rig, "2031-03-20 17:59:55")
     rig.ok(
         "17 days later, nothing docked: cron starts it",
-        rig.until("pgrep -x twindock || journalctl -t CRON | grep -q 'Mar 20 18:00'", 60, 0.2),
+        rig.until("running twindock || journalctl -t CRON | grep -q 'Mar 20 18:00'", 60),
     )
-    rig.until("! pgrep -x twindock", 30, 0.2)
+    rig.until("! running twindock", 30)
     rig.equal("nothing overdue: no mail", 0, rig.mails())
     set_clock(rig, "2031-03-26 17:59:55")
     rig.ok(

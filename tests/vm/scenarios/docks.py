@@ -59,7 +59,7 @@ def ports(rig):
     dock.vm.sh("sed -i 's/^settle.*/settle = 6s/' /etc/twindock/twindock.conf")
     dock.insert(source=rig.disks["a"])
     dock.insert(destination=rig.disks["b"])
-    rig.ok("both in again: the service starts", rig.until("pgrep -x twindock", 30, every=0.05))
+    rig.ok("both in again: the service starts", rig.until("running twindock", 30, every=0.05))
     dock.pull(1)
     rig.ok("one pulled while it is looked at: the services end", rig.idle())
     said = rig.last_run()

@@ -19,7 +19,7 @@ def pulled(rig):
     query = "SELECT work_done > 4000000 FROM run ORDER BY id DESC LIMIT 1"
     rig.ok(
         "it is in the middle",
-        rig.until(f'[ "$(sqlite3 -readonly /var/lib/twindock/twindock.db "{query}")" = 1 ]', 120, 0.1),
+        rig.until(f"stirred && {rig.says_yes(query)}", 120, 0.1),
     )
     dock.pull(1)
     rig.ok("it ends", rig.run_ended(2))

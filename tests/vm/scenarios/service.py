@@ -15,7 +15,7 @@ def killed(rig):
     dock.insert(rig.disks["a"], rig.disks["b"])
     rig.ok("a run starts", rig.run_begun(2))
     # The second disk's instance ends by itself at once; the one that is left is the run.
-    rig.ok("one instance is left", rig.until('[ "$(pgrep -c -x twindock)" = 1 ]', 60))
+    rig.ok("one instance is left", rig.until('[ "$(pgrep -c -x twindock)" = 1 ]', 60, 0.5))
     rig.equal("it is in the middle", "running", rig.last_run("result"))
     rig.vm.sh("pkill -KILL -x twindock")
     rig.ok(
@@ -31,8 +31,8 @@ def killed(rig):
     for letter in "ab":
         rig.disks[letter].throttle = None
     dock.insert(rig.disks["a"], rig.disks["b"])
-    rig.ok("put in again: a run ends", rig.until(rig.IDLE + ' && [ "$(sqlite3 -readonly /var/lib/twindock/twindock.db '
-           '"SELECT count(*) FROM run WHERE id > 2 AND ended > 0")" = 1 ]', 120))  # fmt: skip
+    ended = rig.says_yes("SELECT count(*) FROM run WHERE id > 2 AND ended > 0")
+    rig.ok("put in again: a run ends", rig.until(f"! busy && stirred && {ended} && {rig.IDLE}", 120))
     rig.equal("it ends well", "done|0|ok", rig.last_run())
     listing = rig.source_listing()
     dock.pull()
