@@ -10,6 +10,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 
 
 class Lane:
@@ -34,6 +35,8 @@ class Lane:
             self.told.write(pickle.dumps(result))
             self.told.flush()
             status = 0
+        except BaseException:  # told to stop, for one
+            traceback.print_exc(file=sys.stdout)
         finally:
             sys.stdout.flush()
             os._exit(status)
@@ -44,6 +47,7 @@ class Lane:
             self.said.seek(0)
             sys.stdout.write(self.said.read())
         if os.waitstatus_to_exitcode(status) != 0:
+            print(f"not ok - {self.scenario.name}: it was not played to its end", flush=True)
             return None
         self.told.seek(0)
         return pickle.load(self.told)
@@ -89,6 +93,6 @@ def play_all(scenarios, states, lanes, play):
     finally:
         for pid in running:
             os.kill(pid, signal.SIGTERM)
-        for pid in running:
-            os.waitpid(pid, 0)
+        for pid, lane in running.items():
+            lane.end(os.waitpid(pid, 0)[1])
     return passed, failed
