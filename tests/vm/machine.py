@@ -83,7 +83,7 @@ class Machine:
         if state:
             self.wait_for_status("paused", 60)  # it was stopped when it was saved
             self.qmp("cont")
-        self.sh("true", timeout=300)
+        self.sh("true", timeout=900)  # a boot takes long where others are at work
 
     def _connect(self, name):
         for _ in range(200):
