@@ -140,8 +140,8 @@ class Cuts:
         rig, who = self.rig, f"cut {cut}: member {letter.upper()}"
         copy = os.path.join(rig.work, "cut.img")
         machine.copy_sparse(rig.images[letter], copy)
-        status = subprocess.run(["e2fsck", "-p", copy], capture_output=True, check=False).returncode
-        rig.ok(f"{who} needs no repair but by its journal", status < 4, f"e2fsck -p: {status}")
+        status = subprocess.run(["e2fsck", "-f", "-p", copy], capture_output=True, check=False).returncode
+        rig.ok(f"{who} needs no repair but by its journal", status < 4, f"e2fsck -f -p: {status}")
         holds = pairs(mounted(copy, SUMS))
         moved = mounted(copy, f"ls M/{self.name} 2>/dev/null | wc -l")
         os.unlink(copy)
