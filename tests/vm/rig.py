@@ -160,7 +160,7 @@ class Rig:
                 " SELECT run, kind, cause, path, member, detail FROM incident';"
                 "systemctl list-units --all --no-pager --plain 'twindock*'; lsblk -o NAME,SIZE,SERIAL,UUID,LABEL;"
                 "grep -a -A 12 '^Subject' /var/mail/keeper | tail -n 60; "
-                "echo '-- warnings'; journalctl -b --no-pager -o short-monotonic -p warning | tail -n 40; echo '-- all';"
+                "journalctl -b --no-pager -o short-monotonic -p warning | tail -n 40; echo '-- and all:';"
                 "journalctl -b --no-pager -o short-monotonic | tail -n 90",
                 timeout=60,
             )

@@ -85,9 +85,10 @@ def pairs(text):
 # system that is mounted nowhere can be looked at through the run's own descriptors.
 BETWEEN = """
 look() {
-    local at line
+    local at line i fds=(/proc/%(pid)s/fd/*)
     [[ -d /proc/%(pid)s ]] || exit 1
-    for at in /proc/%(pid)s/fd/*; do
+    for ((i = 0; i < ${#fds[@]}; i++)); do
+        at=${fds[%(member)s]}
         [[ -d $at/M/small ]] && read -r line <"$at/%(name)s" && [[ $line == "%(text)s" ]] || continue
         kill -STOP %(pid)s
         first=$at
@@ -130,9 +131,11 @@ class Cuts:
         return f"{moment:.1f} s into it"
 
     def between_renames(self, pid):
-        number, both = self.chance.randint(1, SMALL), self.chance.choice(("true", "false"))
+        number, both = self.chance.randint(1, SMALL), self.chance.choice(("true", "true", "false"))
+        member = self.chance.choice(("i", "-1 - i"))  # the one that is looked at first
         text = small_text(self.round, number).decode().strip()
-        self.rig.vm.sh(BETWEEN % {"pid": pid, "name": small_name(number), "text": text, "both": both}, 700)
+        words = {"pid": pid, "name": small_name(number), "text": text, "both": both, "member": member}
+        self.rig.vm.sh(BETWEEN % words, 700)
         return f"when file {number} of {SMALL} is in its place"
 
     def check(self, cut, letter):

@@ -165,8 +165,8 @@ def stick_in_and_out(rig, time_):
     rig.ok(f"a stick in no slot starts the service, time {time_}", rig.until(ended, 60))
     rig.vm.unplug("stick")
     stamps = rig.vm.sh(
-        "journalctl -t systemd -o short-monotonic | grep -E 'Started twindock@sda|sda.service: Deactivated' | tail -n 2 |"
-        " sed 's/^\\[ *\\([0-9.]*\\)\\].*/\\1/'"
+        "journalctl -t systemd -o short-monotonic | grep -E 'Started twindock@sda|sda.service: Deactivated' |"
+        " tail -n 2 | sed 's/^\\[ *\\([0-9.]*\\)\\].*/\\1/'"
     )
     begin, end = (float(word) * 1000 for word in stamps.split())
     return end - begin, rig.pace()[1]
