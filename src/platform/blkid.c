@@ -10,6 +10,8 @@
 #include <string.h>
 
 #define PARTITIONS_MAX 128
+#define FRONT (512U << 10) /* bytes at the beginning where most signatures are, */
+#define TAIL (2U << 20)    /* and at the end */
 #define WIPE_MAX 64 /* signatures; a disk that has more is not believed to become clean */
 
 /* libblkid's own return codes */
@@ -40,6 +42,21 @@ static int try_read(int fd) {
     char start[4096];
     ssize_t got = td_pread_all(fd, start, sizeof start, 0);
     return got < 0 ? (int)got : 0;
+}
+
+static void read_stretch(int fd, uint64_t at, uint64_t length) {
+    TD_AUTOFREE char *buffer = malloc(TAIL);
+    if (buffer != NULL)
+        (void)td_pread_all(fd, buffer, (size_t)length, (off_t)at);
+}
+
+/* libblkid looks at some thirty places at both ends, to and fro. Once the two stretches lie in the cache, the head moves
+ * twice. What cannot be read is met again by the probe. */
+static void read_ends(int fd, uint64_t size) {
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM); /* nothing beyond what is asked for */
+    read_stretch(fd, 0, size < FRONT ? size : FRONT);
+    if (size > FRONT + TAIL)
+        read_stretch(fd, size - TAIL, TAIL);
 }
 
 static int enable_chains(blkid_probe probe) {
@@ -85,6 +102,7 @@ int td_blkid_probe(const struct td_blockdev *device, struct td_filesystem *out, 
     int rc = try_read(fd);
     if (rc < 0)
         return td_fail(err, -rc, "cannot read %s", device->node);
+    read_ends(fd, device->size);
     AUTOPROBE blkid_probe probe = blkid_new_probe();
     if (!probe)
         return td_fail(err, ENOMEM, "cannot probe %s", device->node);

@@ -48,6 +48,9 @@ static const struct option {
     {"noquota", NULL, ALWAYS},
     {"bsddf", NULL, ALWAYS},          /* statfs without the overhead */
     {"max_dir_size_kb", "0", ALWAYS}, /* no limit */
+    /* Since Linux 5.13. All bitmaps would be read in the background, a way for the head for each, in the middle of the
+     * proof; a run that writes much reads those that it needs. */
+    {"no_prefetch_block_bitmaps", NULL, WHEN_RW},
 };
 #define OPTION_COUNT (sizeof options / sizeof options[0])
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define WIDTH 72
+#define LAST_CHANGE "Last change"
 
 static void paragraph(struct td_buf *out, const char *text) {
     td_text_wrap(out, text, WIDTH, "");
@@ -64,8 +65,8 @@ static void fact(struct td_buf *out, const char *name, const char *value) {
 
 static void say_what(const struct td_restore_facts *facts, struct td_buf *out) {
     char date[TD_DATE_MAX] = "none yet", member[2] = {facts->member, '\0'};
-    if (facts->last_run != 0)
-        td_format_date(date, facts->last_run);
+    if (facts->last_change != 0)
+        td_format_date(date, facts->last_change);
     td_buf_puts(out, "HOW TO GET THE FILES BACK FROM THIS DISK\n========================================\n\n");
     paragraph(out, "This disk is a backup. It holds ordinary files on an ordinary ext4 filesystem. No special program "
                    "is needed to get them back: any Linux rescue system with mount, rsync and sha256sum will do.");
@@ -74,8 +75,10 @@ static void say_what(const struct td_restore_facts *facts, struct td_buf *out) {
     fact(out, "On the host", facts->host);
     fact(out, "This disk is", member);
     fact(out, "UUID", facts->uuid);
-    fact(out, "Last run", date);
+    fact(out, LAST_CHANGE, date);
     td_buf_putc(out, '\n');
+    paragraph(out, "The date of .twindock/card.json is that of the last run, which found everything as it was or has "
+                   "changed it.");
     paragraph(out, "It is one of two twins, A and B. Each holds everything; one of them is enough. Both carry the SAME "
                    "filesystem UUID, so never mount them by UUID or label: attach one at a time, or mount by the name "
                    "of the device.");
@@ -207,4 +210,17 @@ void td_restore_text(const struct td_restore_facts *facts, struct td_buf *out) {
     say_history(facts, &text);
     say_rest(facts, &text);
     td_buf_add(out, td_buf_text(&text), text.len - 1); /* without the last empty line */
+}
+
+/* Where the line with the date begins; the end of the text where it is missing. */
+static const char *find_date(const char *text) {
+    const char *line = strstr(text, "\n    " LAST_CHANGE);
+    return line != NULL ? line + 1 : text + strlen(text);
+}
+
+bool td_restore_same(const char *a, const char *b) {
+    const char *x = find_date(a), *y = find_date(b);
+    if (x - a != y - b || memcmp(a, b, (size_t)(x - a)) != 0)
+        return false;
+    return strcmp(x + strcspn(x, "\n"), y + strcspn(y, "\n")) == 0;
 }

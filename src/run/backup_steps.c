@@ -196,14 +196,14 @@ static int write_restore(struct td_backup *backup, enum td_side side, struct td_
         .source = backup->collection->source,
         .host = backup->run.host,
         .member = side == TD_A ? 'A' : 'B',
-        .last_run = backup->run.started,
+        .last_change = backup->run.started,
         .delta = delta,
         .delta_base = base,
     };
     int dir = strcmp(backup->collection->target, ".") == 0 ? mounted->store : mounted->root;
     td_restore_text(&facts, &text);
-    if (td_read_small(dir, RESTORE_NAME, RESTORE_MAX, &have, NULL) == 0 && have.len == text.len &&
-        memcmp(have.data, text.data, text.len) == 0)
+    if (!backup->engine.touched && td_read_small(dir, RESTORE_NAME, RESTORE_MAX, &have, NULL) == 0 &&
+        td_restore_same(td_buf_text(&have), td_buf_text(&text)))
         return 0;
     return td_replace_small(dir, RESTORE_NAME, text.data, text.len, err);
 }

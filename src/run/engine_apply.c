@@ -208,6 +208,7 @@ static int submit(struct td_engine *engine, const struct td_work_op *work, struc
         return work->from != NULL ? enter_moved(engine, work->path, work->from, err)
                                   : td_engine_enter_plain(engine, work->path, err);
     }
+    engine->touched = true;
     int rc = td_engine_say_old(engine, work, &op, err);
     if (rc != 0)
         return rc;

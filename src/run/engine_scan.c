@@ -6,12 +6,14 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #define GATHER 64 /* entries a walker gathers before it asks for the ledger: asking costs more than an entry */
 
 struct scan {
     struct td_engine *engine;
     enum td_side side;
+    uint64_t entries; /* about so many */
     pthread_t thread;
     bool started;
     int rc;
@@ -65,6 +67,7 @@ static void *scan_side(void *ctx) {
         .skip_top = engine->side[scan->side].skip_top,
         .one_filesystem = scan->side != TD_SOURCE || engine->collection->one_filesystem,
         .cancel = &engine->stop->now,
+        .entries = scan->entries,
     };
     if (scan->side != TD_SOURCE)
         options.exclude = NULL; /* what is excluded now may lie on a member from before */
@@ -89,13 +92,25 @@ static int conclude(struct td_engine *engine, struct scan *scan, struct td_error
     return scan->rc;
 }
 
+/* Inodes in use on the fuller member: about what each of the trees has, unless this is the first copy. */
+static uint64_t guess_entries(const struct td_engine *engine) {
+    struct statvfs fs;
+    uint64_t most = 0;
+    for (int side = TD_A; side <= TD_B; side++)
+        if (engine->side[side].root >= 0 && fstatvfs(engine->side[side].root, &fs) == 0 && fs.f_files > fs.f_ffree &&
+            fs.f_files - fs.f_ffree > most)
+            most = fs.f_files - fs.f_ffree;
+    return most;
+}
+
 int td_engine_scan(struct td_engine *engine, unsigned sides, struct td_error *err) {
     struct scan scans[TD_SIDES] = {0};
+    uint64_t entries = guess_entries(engine);
     int rc = 0;
     engine->phase = "looking";
     engine->shown = (struct td_progress_state){.phase = engine->phase};
     for (int side = 0; side < TD_SIDES && rc == 0; side++) {
-        scans[side] = (struct scan){.engine = engine, .side = (enum td_side)side};
+        scans[side] = (struct scan){.engine = engine, .side = (enum td_side)side, .entries = entries};
         if ((sides & TD_SIDE_BIT(side)) != 0)
             rc = td_work_clear_side(engine->ledger, (enum td_side)side, err);
     }

@@ -290,9 +290,13 @@ int td_engine_repaired(struct td_engine *engine, const char *path, enum td_side 
 
 /* --- directories ----------------------------------------------------------------------------------------- */
 
-static bool differs(int root, const struct td_entry *wanted) {
+/* As the walk saw it, where nothing was done to a disk that nobody else has mounted; else as it is. */
+static bool differs(struct td_engine *engine, enum td_side side, const struct td_entry *wanted) {
     struct td_entry have = {0};
-    TD_AUTOCLOSE int dir = td_open_beneath(root, wanted->path, O_RDONLY | O_DIRECTORY, 0);
+    bool as_seen = engine->side[side].from_device && !engine->touched && *wanted->path != '\0';
+    if (as_seen && td_work_entry(engine->ledger, side, wanted->path, &have, NULL) == 0 && have.error == 0)
+        return !td_entry_same_attributes(&have, wanted);
+    TD_AUTOCLOSE int dir = td_open_beneath(engine->side[side].root, wanted->path, O_RDONLY | O_DIRECTORY, 0);
     return dir >= 0 && td_entry_read(dir, "", &have) == 0 && !td_entry_same_attributes(&have, wanted);
 }
 
@@ -311,14 +315,19 @@ static int enter_directory(struct td_engine *engine, const struct td_entry *entr
 int td_engine_directories(struct td_engine *engine, struct td_error *err) {
     struct td_cursor *cursor = NULL;
     struct td_entry entry;
+    bool started = false;
     engine->phase = "finishing";
-    td_engine_targets_start(engine);
     int rc = td_work_entries(engine->ledger, TD_SOURCE, true, &cursor, err);
     while (rc == 0 && (rc = td_work_next_entry(cursor, &entry, err)) > 0) {
         struct td_op op = {.action = TD_ACT_ATTRIBUTES, .path = entry.path, .entry = &entry};
         for (int side = TD_A; side <= TD_B; side++)
-            if (engine->side[side].alive && differs(engine->side[side].root, &entry))
-                td_target_submit(engine->target[side], &op);
+            if (engine->side[side].alive && differs(engine, (enum td_side)side, &entry)) {
+                if (!started)
+                    td_engine_targets_start(engine);
+                started = engine->touched = true;
+                if (engine->target[side] != NULL)
+                    td_target_submit(engine->target[side], &op);
+            }
         rc = td_stop_asked(engine->stop) ? -ECANCELED : enter_directory(engine, &entry, err);
         if (rc == 0)
             rc = td_engine_drain(engine, 0, err);

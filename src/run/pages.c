@@ -102,5 +102,8 @@ int td_pages_write(int dir, int have, const char *journal, const struct td_pages
         rc = td_pwrite_all(have, pages->new[i], TD_PAGE, (off_t)(pages->page[i] - 1) * TD_PAGE);
     if (rc == 0 && td_sys.fsync(have) != 0)
         rc = -errno;
-    return rc == 0 ? td_pages_drop_journal(dir, journal) : rc;
+    /* Should a power cut bring the journal back, SQLite takes the copy back to what it was, which is no less whole. */
+    if (rc == 0 && unlinkat(dir, journal, 0) != 0)
+        rc = -errno;
+    return rc;
 }

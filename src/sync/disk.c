@@ -89,8 +89,8 @@ static bool locate(const struct td_disk *disk, struct td_disk_file *file) {
     return td_extents_first(fd, file->size, &file->place, &whole) == 0 && whole;
 }
 
-static bool is_readable(const struct td_disk *disk, const struct td_disk_file *file) {
-    return file->size > 0 && file->size <= TD_DISK_SMALL && file->place > 0 && file->place < disk->size &&
+static bool is_inside(const struct td_disk *disk, const struct td_disk_file *file) {
+    return file->size > 0 && file->place > 0 && file->place < disk->size && file->size < disk->size &&
            align_up(file->place + file->size) <= disk->size;
 }
 
@@ -134,7 +134,9 @@ void td_disk_locate(struct td_disk *disk, struct td_disk_file *files, size_t cou
         struct td_disk_file *file = &files[i];
         file->read = false;
         file->result = (struct td_hash_result){0};
-        file->readable = (file->located || locate(disk, file)) && is_readable(disk, file);
+        bool found = (file->located || locate(disk, file)) && is_inside(disk, file);
+        file->readable = found && file->size <= TD_DISK_SMALL;
+        file->alone = found && !file->readable && file->place % TD_ALIGN == 0;
     }
 }
 
@@ -147,4 +149,9 @@ size_t td_disk_read(struct td_disk *disk, struct td_disk_file *files, size_t cou
         for (size_t i = 0; i < taken; i++)
             hash(disk, &files[i], disk->buffer + (files[i].place - begin));
     return taken; /* after a bad spot unread: the ordinary way finds out whose it is */
+}
+
+void td_disk_read_alone(struct td_disk *disk, struct td_disk_file *file, const struct td_hash_watch *watch) {
+    td_hash_stretch(disk->device, file->place, file->size, disk->buffer, watch, &file->result);
+    file->read = file->result.error == 0;
 }

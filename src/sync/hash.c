@@ -189,7 +189,7 @@ static ssize_t read_piece(struct td_medium *medium, void *buffer) {
             return n;
         if (n >= (ssize_t)TD_ALIGN)
             return (ssize_t)align_down((uint64_t)n);
-        if (!medium->direct)
+        if (!medium->direct || medium->strict)
             return -EINVAL;
         int rc = use_fallback(medium); /* refuses direct reads after all, or has no whole block for us */
         if (rc < 0)
@@ -247,7 +247,7 @@ static int next_piece(struct td_medium *medium, struct td_ahead *ahead, void *bu
 /* Read to the end. 0 or a negative errno. */
 static int hash_pieces(struct td_medium *medium, struct td_digest *digest, void *buffer,
                        const struct td_hash_watch *watch, uint64_t *bytes) {
-    struct td_ahead *ahead = medium->size >= TD_AHEAD_FROM ? td_ahead_start(medium) : NULL;
+    struct td_ahead *ahead = medium->size - medium->offset >= TD_AHEAD_FROM ? td_ahead_start(medium) : NULL;
     const void *data;
     uint64_t len;
     bool hole;
@@ -294,6 +294,21 @@ void td_hash_file_watched(int root, const char *path, void *buffer, const struct
     out->error = rc < 0 ? -rc : 0;
     if (rc != 0)
         memset(out->hash, 0, sizeof(out->hash));
+}
+
+void td_hash_stretch(int device, uint64_t place, uint64_t size, void *buffer, const struct td_hash_watch *watch,
+                     struct td_hash_result *out) {
+    struct td_medium medium = {.fd = device,
+                               .direct = true,
+                               .strict = true,
+                               .size = place + size,
+                               .offset = place,
+                               .data_end = place + size};
+    *out = (struct td_hash_result){0};
+    int rc = hash_pieces(&medium, watch->digest, buffer, watch, &out->bytes);
+    if (rc == 0)
+        rc = out->bytes == size ? td_digest_end(watch->digest, out->hash) : -EIO;
+    out->error = rc < 0 ? -rc : 0;
 }
 
 void td_hash_file(int root, const char *path, void *buffer, struct td_hash_result *out) {

@@ -86,6 +86,13 @@ static void read_one(struct worker *worker, const struct job *job) {
     report(worker->reader, job, &result);
 }
 
+/* From the device where that will do. */
+static void read_alone(struct worker *worker, struct td_disk_file *file) {
+    struct td_hash_watch watch = {.tick = tick, .ctx = worker, .digest = worker->digest};
+    worker->shown = 0;
+    td_disk_read_alone(worker->disk, file, &watch);
+}
+
 /* Read together what can be, in the order of the batch; what could not, and what came out different from what was
  * expected, is read by itself. */
 static void read_batch(struct worker *worker, size_t count) {
@@ -107,6 +114,8 @@ static void read_batch(struct worker *worker, size_t count) {
         const struct job *job = &worker->batch[i];
         if (together && i == ready)
             ready += td_disk_read(worker->disk, &worker->files[i], count - i);
+        if (together && worker->files[i].alone)
+            read_alone(worker, &worker->files[i]);
         if (together && worker->files[i].read && as_expected(&job->what, &worker->files[i].result))
             report(reader, job, &worker->files[i].result);
         else

@@ -15,6 +15,7 @@
 #include "twindock/base/cleanup.h"
 #include "twindock/platform/extents.h"
 #include "twindock/sync/attributes.h"
+#include "twindock/sync/preload.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -24,11 +25,13 @@
 
 #define WINDOW 32U             /* frames that keep their directory open */
 #define NAMES_SIZE (64U << 10) /* bytes of directory read at a time */
+#define AHEAD 4096U            /* sub-directories read ahead at a time */
 
 struct frame {
     size_t path_len;     /* of the directory's path in walk.path */
     struct td_buf below; /* its sub-directories still to visit, each with its NUL */
     size_t next;         /* where in `below` the next one begins */
+    size_t ahead;        /* up to here they have been read ahead */
     int fd;              /* -1: given up for now */
 };
 
@@ -55,6 +58,7 @@ struct walk {
     struct listing listing;
     char *dirents;  /* NAMES_SIZE */
     bool placeless; /* this filesystem does not tell where files lie */
+    struct td_preload *preload; /* NULL: nothing is read ahead */
 };
 
 /* The disk itself has gone; there is no use in going on. */
@@ -291,6 +295,25 @@ static int reopen(struct walk *walk, size_t i) {
     return 0;
 }
 
+/* The sub-directories that come next, in the order of their blocks: each is opened once more for it, which costs less
+ * than the way of the head from one to the other and back to the inodes. */
+static void read_ahead(struct walk *walk, struct frame *frame) {
+    size_t at = frame->next, count = 0;
+    if (!walk->preload || at < frame->ahead)
+        return;
+    for (; at < frame->below.len && count < AHEAD; count++) {
+        const char *name = frame->below.data + at;
+        at += strlen(name) + 1;
+        if (count == 0 && at == frame->below.len)
+            break; /* an only one is read when it is visited */
+        TD_AUTOCLOSE int fd = open_directory(frame->fd, name);
+        if (fd >= 0)
+            td_preload_note(walk->preload, fd);
+    }
+    frame->ahead = at;
+    td_preload_read(walk->preload);
+}
+
 /* Visit the next sub-directory of the last frame, or leave that frame. */
 static int step(struct walk *walk) {
     size_t top = walk->depth - 1;
@@ -305,12 +328,14 @@ static int step(struct walk *walk) {
         return 0;
     }
     const char *name = frame->below.data + frame->next;
-    frame->next += strlen(name) + 1;
     path_set(walk, frame->path_len, name);
     if (rc < 0) {
         struct td_entry unknown = {0};
+        frame->next += strlen(name) + 1;
         return is_lost(-rc) || rc == -ENOMEM ? fail(walk, -rc) : emit(walk, &unknown, -rc);
     }
+    read_ahead(walk, frame);
+    frame->next += strlen(name) + 1;
     int fd = open_directory(frame->fd, name);
     return fd < 0 ? emit_closed(walk, frame->fd, name, -fd) : visit_open(walk, fd);
 }
@@ -321,6 +346,8 @@ int td_walk(int root, const struct td_walk_options *options, int (*emit_entry)(v
     walk.dirents = malloc(NAMES_SIZE);
     if (!walk.dirents)
         return td_fail(err, ENOMEM, "cannot walk a tree");
+    walk.preload = options->entries > 0 ? td_preload_open(root, options->cancel) : NULL;
+    td_preload_inodes(walk.preload, options->entries);
     int fd = open_directory(root, "");
     int rc = fd < 0 ? fail(&walk, -fd) : visit_open(&walk, fd);
     while (rc == 0 && walk.depth > 0)
@@ -331,6 +358,7 @@ int td_walk(int root, const struct td_walk_options *options, int (*emit_entry)(v
     free(walk.listing.item);
     td_buf_free(&walk.listing.names);
     td_buf_free(&walk.path);
+    td_preload_close(walk.preload);
     free(walk.dirents);
     return rc;
 }

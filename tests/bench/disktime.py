@@ -7,6 +7,7 @@ head at 5400 turns a minute:
   a gap of 0 to 1 MiB forward   is read over, at the media's rate
   any other gap                 costs 0.8 ms + 15.5 ms * sqrt(distance / capacity) + half a turn
   the data                      150 MB/s
+  a flush without data          half a turn, and the head stays where it is: it is issued for no place
 
 ratio: that time over the time of the data alone; 1.00 is a disk read from one end to the other without one seek. It
 depends on the order of requests, not on the speed of the machine, and knows no command queueing.
@@ -32,6 +33,10 @@ class Disk:
         self.seconds = 0.0
 
     def request(self, at, length, write):
+        self.requests += 1
+        if length == 0:
+            self.seconds += HALF_TURN
+            return
         gap = at - self.head
         if 0 <= gap <= READ_OVER:
             self.seconds += gap / RATE
@@ -41,7 +46,6 @@ class Disk:
         self.seconds += length / RATE
         self.data += length
         self.written += length if write else 0
-        self.requests += 1
         self.head = at + length
 
     @property

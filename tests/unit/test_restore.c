@@ -23,7 +23,7 @@ static struct td_restore_facts make_facts(const char *target) {
                                      .source = "/array/music",
                                      .host = "nas",
                                      .member = 'B',
-                                     .last_run = 1410397204};
+                                     .last_change = 1410397204};
 }
 
 static void make_text(const char *target, struct td_buf *out) {
@@ -55,7 +55,7 @@ static void test_says_what_this_disk_is(void **state) {
                       "    On the host   nas\n"
                       "    This disk is  B\n"
                       "    UUID          18e61a61-6502-6510-8086-0065d1917f97\n"
-                      "    Last run      Thu Sep 11 01:00:04 UTC 2014\n");
+                      "    Last change   Thu Sep 11 01:00:04 UTC 2014\n");
     assert_has(&text, "SAME filesystem UUID");
     assert_has(&text, "\n    mount -o ro /dev/sdX /mnt\n");
     assert_has(&text, "\n    mount -o ro,noload /dev/sdX /mnt\n");
@@ -84,9 +84,27 @@ static void test_no_run_yet(void **state) {
     (void)state;
     struct td_restore_facts facts = make_facts("M");
     TD_AUTOBUF struct td_buf text = {0};
-    facts.last_run = 0;
+    facts.last_change = 0;
     td_restore_text(&facts, &text);
-    assert_has(&text, "    Last run      none yet\n");
+    assert_has(&text, "    Last change   none yet\n");
+}
+
+static void test_same_but_for_the_date(void **state) {
+    (void)state;
+    struct td_restore_facts facts = make_facts("M");
+    TD_AUTOBUF struct td_buf text = {0}, later = {0}, other = {0};
+    td_restore_text(&facts, &text);
+    facts.last_change += 86400;
+    td_restore_text(&facts, &later);
+    assert_string_not_equal(td_buf_text(&text), td_buf_text(&later));
+    assert_true(td_restore_same(td_buf_text(&text), td_buf_text(&later)));
+    facts.host = "another";
+    td_restore_text(&facts, &other);
+    assert_false(td_restore_same(td_buf_text(&later), td_buf_text(&other)));
+    later.data[later.len - 2]++;
+    assert_false(td_restore_same(td_buf_text(&text), td_buf_text(&later)));
+    assert_false(td_restore_same(td_buf_text(&text), ""));
+    assert_false(td_restore_same("", td_buf_text(&text)));
 }
 
 static void test_hostile_facts_stay_ascii_and_in_line(void **state) {
@@ -184,6 +202,7 @@ int main(void) {
         cmocka_unit_test(test_says_what_this_disk_is),
         cmocka_unit_test(test_collection_at_the_root),
         cmocka_unit_test(test_no_run_yet),
+        cmocka_unit_test(test_same_but_for_the_date),
         cmocka_unit_test(test_hostile_facts_stay_ascii_and_in_line),
         cmocka_unit_test(test_commands_work),
     };

@@ -57,11 +57,13 @@ struct td_json *td_report_json(const struct td_report *report);
 struct td_restore_facts {
     const char *collection, *target, *uuid, *source, *host;
     char member;
-    int64_t last_run; /* wall seconds */
+    int64_t last_change; /* start of the last run that changed something on the disk, wall seconds; 0: none has */
     /* A delta that lies on this disk, for the example: its place below history/, and the path in the collection whose
      * content it stands on. NULL: there is none. */
     const char *delta, *delta_base;
 };
 void td_restore_text(const struct td_restore_facts *facts, struct td_buf *out);
+/* Do two such texts differ in nothing but the date of the last change? */
+bool td_restore_same(const char *a, const char *b);
 
 #endif

@@ -80,6 +80,7 @@ struct td_engine {
     struct td_proof *proof;          /* while reading: see engine_prove.c */
     bool planned;                    /* a plan was made before: what it reported is not reported again */
     bool hold_deletions;             /* the source moved under the walk: what seems gone may be elsewhere */
+    bool touched;                    /* a member was given something to do: it may not be what the walk saw any more */
     bool repairing;                  /* the second pass of apply: repairs judged from the proof */
 };
 

@@ -4,7 +4,8 @@
  *
  * Where a file lies is asked (FIEMAP) just before it is read, or was told by the walk on a filesystem that nobody else
  * has mounted, for a file that has not been touched since. What has one plain extent and is small enough can be read
- * so; everything else (large, with holes, inline, encoded, unwritten) by the ordinary way of sync/hash.h.
+ * so, and large ones that the walk has located; everything else (with holes, in pieces, inline, encoded, unwritten) by
+ * the ordinary way of sync/hash.h.
  *
  * Bytes found so can only confirm what is expected of a file. If they are others, nothing follows: the file may have
  * been written meanwhile, or its blocks may have moved. Then the file itself is read, and what is told is told of it.
@@ -21,7 +22,7 @@
 #include <stdint.h>
 
 #define TD_DISK_BATCH 256U         /* files looked at together */
-#define TD_DISK_SMALL (256U << 10) /* bytes: larger files gain nothing */
+#define TD_DISK_SMALL (256U << 10) /* bytes: larger files gain nothing from being read with others */
 
 struct td_disk;
 
@@ -35,12 +36,16 @@ struct td_disk_file {
     uint64_t place, size; /* in one piece */
     bool read;            /* after td_disk_read(): `result` is filled in; else the file must be read the ordinary way */
     struct td_hash_result result; /* its stat only where the file had to be located */
-    bool readable;                /* from the device: what td_disk_locate() finds out */
+    bool readable;                /* from the device, with others: what td_disk_locate() finds out */
+    bool alone;                   /* from the device, but by itself: it is larger than what is read together */
 };
 /* Where do these files lie, and can they be read there? */
 void td_disk_locate(struct td_disk *disk, struct td_disk_file *files, size_t count);
 /* Read the first of these files, and those behind it that are taken along in the same piece. Returns how many: go on
  * behind them. Those with `read` still false are to be read the ordinary way. */
 size_t td_disk_read(struct td_disk *disk, struct td_disk_file *files, size_t count);
+/* Read a file that is `alone`, without asking the filesystem for it: the way to its inode and the directories above it
+ * is longer than to its neighbour. `watch` with a digest. After an error `read` stays false. */
+void td_disk_read_alone(struct td_disk *disk, struct td_disk_file *file, const struct td_hash_watch *watch);
 
 #endif

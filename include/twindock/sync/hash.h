@@ -22,6 +22,7 @@ struct td_digest;
 struct td_medium {
     int fd;
     bool direct;   /* false: by the documented fallback */
+    bool strict;   /* directly or not at all: a block device, which other readers share */
     uint64_t size; /* of the file when it was opened */
     uint64_t offset;
     uint64_t data_end;  /* end of the data segment being read */
@@ -61,5 +62,9 @@ struct td_hash_watch {
 };
 void td_hash_file_watched(int root, const char *path, void *buffer, const struct td_hash_watch *watch,
                           struct td_hash_result *out);
+
+/* The same for `size` bytes at `place` (a multiple of TD_ALIGN) of a block device open for direct reading; no stat. */
+void td_hash_stretch(int device, uint64_t place, uint64_t size, void *buffer, const struct td_hash_watch *watch,
+                     struct td_hash_result *out);
 
 #endif
