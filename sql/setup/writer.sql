@@ -6,7 +6,7 @@ PRAGMA trusted_schema = OFF;
 PRAGMA cell_size_check = ON;
 PRAGMA wal_autocheckpoint = 4000;
 PRAGMA journal_size_limit = 67108864;
-PRAGMA cache_size = -24576;
+PRAGMA cache_size = -12288;
 -- The working tables go to a file of their own, so that memory does not grow with the tree. They need not survive
 -- anything.
 PRAGMA temp_store = FILE;

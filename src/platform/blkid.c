@@ -12,7 +12,7 @@
 #define PARTITIONS_MAX 128
 #define FRONT (512U << 10) /* bytes at the beginning where most signatures are, */
 #define TAIL (2U << 20)    /* and at the end */
-#define WIPE_MAX 64 /* signatures; a disk that has more is not believed to become clean */
+#define WIPE_MAX 64        /* signatures; a disk that has more is not believed to become clean */
 
 /* libblkid's own return codes */
 enum { PROBE_FOUND = 0, PROBE_NOTHING = 1, PROBE_AMBIVALENT = -2 };
@@ -50,8 +50,8 @@ static void read_stretch(int fd, uint64_t at, uint64_t length) {
         (void)td_pread_all(fd, buffer, (size_t)length, (off_t)at);
 }
 
-/* libblkid looks at some thirty places at both ends, to and fro. Once the two stretches lie in the cache, the head moves
- * twice. What cannot be read is met again by the probe. */
+/* libblkid looks at some thirty places at both ends, to and fro. Once the two stretches lie in the cache, the head
+ * moves twice. What cannot be read is met again by the probe. */
 static void read_ends(int fd, uint64_t size) {
     (void)posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM); /* nothing beyond what is asked for */
     read_stretch(fd, 0, size < FRONT ? size : FRONT);

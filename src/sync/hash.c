@@ -298,12 +298,8 @@ void td_hash_file_watched(int root, const char *path, void *buffer, const struct
 
 void td_hash_stretch(int device, uint64_t place, uint64_t size, void *buffer, const struct td_hash_watch *watch,
                      struct td_hash_result *out) {
-    struct td_medium medium = {.fd = device,
-                               .direct = true,
-                               .strict = true,
-                               .size = place + size,
-                               .offset = place,
-                               .data_end = place + size};
+    struct td_medium medium = {
+        .fd = device, .direct = true, .strict = true, .size = place + size, .offset = place, .data_end = place + size};
     *out = (struct td_hash_result){0};
     int rc = hash_pieces(&medium, watch->digest, buffer, watch, &out->bytes);
     if (rc == 0)

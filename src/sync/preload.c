@@ -10,12 +10,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PIECE (1U << 20)         /* bytes read at a time */
-#define SHARE 16U                /* of the machine's memory: one part in so many for inode tables */
-#define SPARSE 16U               /* tables so many times as large as the tree's inodes are still read */
-#define ALWAYS (4U << 20)        /* bytes: so little is not worth a thought */
-#define NOTED_MOST 16384U        /* stretches of directories */
-#define DIRECTORIES (64U << 20)  /* bytes of directories read at a time */
+#define PIECE (256U << 10)      /* bytes read at a time */
+#define SHARE 16U               /* of the machine's memory: one part in so many for inode tables */
+#define SPARSE 16U              /* tables so many times as large as the tree's inodes are still read */
+#define ALWAYS (4U << 20)       /* bytes: so little is not worth a thought */
+#define NOTED_MOST 16384U       /* stretches of directories */
+#define DIRECTORIES (64U << 20) /* bytes of directories read at a time */
 
 struct td_preload {
     int device;

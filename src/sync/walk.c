@@ -56,8 +56,8 @@ struct walk {
     struct frame *frame;
     size_t depth, room;
     struct listing listing;
-    char *dirents;  /* NAMES_SIZE */
-    bool placeless; /* this filesystem does not tell where files lie */
+    char *dirents;              /* NAMES_SIZE */
+    bool placeless;             /* this filesystem does not tell where files lie */
     struct td_preload *preload; /* NULL: nothing is read ahead */
 };
 
