@@ -92,14 +92,17 @@ static int conclude(struct td_engine *engine, struct scan *scan, struct td_error
     return scan->rc;
 }
 
-/* Inodes in use on the fuller member: about what each of the trees has, unless this is the first copy. */
+/* Inodes in use on the fuller member, which holds nothing but the collection: about what each of the trees has, unless
+ * this is the first copy. A directory somewhere on a filesystem (sync) says nothing about what lies in it. */
 static uint64_t guess_entries(const struct td_engine *engine) {
     struct statvfs fs;
     uint64_t most = 0;
-    for (int side = TD_A; side <= TD_B; side++)
-        if (engine->side[side].root >= 0 && fstatvfs(engine->side[side].root, &fs) == 0 && fs.f_files > fs.f_ffree &&
+    for (int side = TD_A; side <= TD_B; side++) {
+        const struct td_engine_side *member = &engine->side[side];
+        if (member->from_device && member->root >= 0 && fstatvfs(member->root, &fs) == 0 && fs.f_files > fs.f_ffree &&
             fs.f_files - fs.f_ffree > most)
             most = fs.f_files - fs.f_ffree;
+    }
     return most;
 }
 
