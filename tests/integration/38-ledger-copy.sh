@@ -13,6 +13,7 @@ copy_is() { # copy_is RUNS FILES: whole, and with so many runs and files
 }
 generation_is() { [[ $(sqlite3 "$MNT/.twindock/ledger.db" 'SELECT generation FROM pair') = "$1" ]]; }
 inode() { stat -c %i "$MNT/.twindock/ledger.db"; }
+paper() { stat -c %i "$MNT/RESTORE.txt" && grep '^    Last change' "$MNT/RESTORE.txt"; }
 on_both() { local name=$1; shift; check "$name, member A" mounted "$A" "$@"; check "$name, member B" mounted "$B" "$@"; }
 
 claim_slots
@@ -25,7 +26,8 @@ new_pair
 td_is 0 "the first run" run
 undock
 on_both "the copy is whole" copy_is 1 "$FILES"
-was=$(mounted "$A" inode)
+was=$(mounted "$A" inode) paper=$(mounted "$A" paper)
+matches "RESTORE.txt is dated" "Last change   [A-Z]" "$paper"
 
 dock "$A" "$B"
 td_is 0 "a run with nothing changed" run
@@ -40,12 +42,14 @@ undock
 on_both "the copy knows of all runs" copy_is 3 "$FILES"
 on_both "and the generation" generation_is "$generation"
 equal "it was changed in place" "$was" "$(mounted "$A" inode)"
+equal "RESTORE.txt, dated by the last change, was left alone" "$paper" "$(mounted "$A" paper)"
 
 echo new >"$SRC/docs/new"
 dock "$A" "$B"
 td_is 0 "a run with a new file" run
 undock
 on_both "the copy has it" copy_is 4 $((FILES + 1))
+check "and RESTORE.txt has the date" [ "$paper" != "$(mounted "$A" paper)" ]
 
 flip "$A" .twindock/ledger.db 9000
 dock "$A" "$B"
