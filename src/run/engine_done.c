@@ -117,6 +117,10 @@ int td_engine_op_done(struct td_engine *engine, const struct td_message *message
     if (rc != 0)
         return rc;
     struct td_counts *tally = &engine->tally[done->side];
+    bool renewed = done->action == TD_ACT_COPY || done->action == TD_ACT_LINK || done->action == TD_ACT_MOVE;
+    rc = renewed ? td_engine_look_again(engine, done, err) : 0;
+    if (rc != 0)
+        return rc;
     switch (done->action) {
     case TD_ACT_COPY:
         tally->copied++;

@@ -36,53 +36,13 @@ static bool device_gone(int error) {
     return error == ENODEV || error == ENXIO || error == ESHUTDOWN || error == EROFS;
 }
 
-/* After a read error: does the member still answer, or is the whole disk gone? Its card is read from the medium. */
-static bool member_answers(const struct td_engine *engine, enum td_side side) {
+bool td_engine_member_answers(const struct td_engine *engine, enum td_side side) {
     struct td_hash_result result;
     TD_AUTOFREE void *buffer = td_buffer_new(TD_READ_SIZE);
     if (engine->side[side].store < 0 || buffer == NULL)
         return true;
     td_hash_file(engine->side[side].store, "card.json", buffer, &result);
     return result.error == 0 || result.error == ENOENT;
-}
-
-struct links {
-    struct td_engine *engine;
-    struct td_file leader;
-    struct td_error *err;
-};
-
-/* Another name of the same inode, as far as it is one: a member that is not here may lack the name, or have a file of
- * its own there, so for it nothing is taken over. */
-static int enter_link(void *ctx, const char *path) {
-    struct links *links = ctx;
-    struct td_engine *engine = links->engine;
-    struct td_file file = links->leader, old;
-    int rc = td_ledger_file(engine->ledger, engine->pair, path, &old, links->err);
-    if (rc != 0 && rc != -ENOENT)
-        return rc;
-    bool same = rc == 0 && old.has_hash && memcmp(old.hash, file.hash, TD_HASH_LEN) == 0;
-    for (int side = TD_A; side <= TD_B; side++)
-        if (!engine->side[side].alive) {
-            file.cycle[side] = same ? old.cycle[side] : 0;
-            file.proven_at[side] = same ? old.proven_at[side] : 0;
-        }
-    rc = td_work_entry(engine->ledger, TD_SOURCE, path, &file.entry, links->err);
-    if (rc != 0)
-        return rc == -ENOENT ? 0 : rc;
-    return td_ledger_put_file(engine->ledger, engine->pair, &file, links->err);
-}
-
-int td_engine_enter_links(struct td_engine *engine, const char *leader, struct td_error *err) {
-    struct links links = {.engine = engine, .err = err};
-    struct td_entry scanned;
-    int rc = td_work_entry(engine->ledger, TD_SOURCE, leader, &scanned, err);
-    if (rc != 0 || scanned.nlink < 2)
-        return rc == -ENOENT ? 0 : rc;
-    rc = td_ledger_file(engine->ledger, engine->pair, leader, &links.leader, err);
-    if (rc != 0 || !links.leader.has_hash)
-        return rc == -ENOENT ? 0 : rc;
-    return td_work_followers(engine->ledger, leader, enter_link, &links, err);
 }
 
 /* The source's content is what the ledger has: now its new times and modes may be believed as well. */
@@ -169,7 +129,7 @@ static int read_failed(struct td_engine *engine, const struct td_read_done *done
     int error = done->result.error;
     if (error == ECANCELED)
         return 0;
-    if (done->side != TD_SOURCE && (device_gone(error) || (error == EIO && !member_answers(engine, done->side)))) {
+    if (done->side != TD_SOURCE && (device_gone(error) || (error == EIO && !td_engine_member_answers(engine, done->side)))) {
         td_engine_lose(engine, done->side, strerror(error));
         return 0;
     }

@@ -497,9 +497,11 @@ static void test_jobs_of_hard_links(void **state) {
     scan_file(TD_SOURCE, "g1", 5, 3);
     scan_file(TD_SOURCE, "g3", 5, 3);
     scan_file(TD_SOURCE, "single", 6, 1);
+    for (int i = 0; i < 3; i++)
+        scan_file(TD_A, (const char *[]){"g1", "g2", "g3"}[i], 50, 3);
     struct td_file files[] = {known("g1", 5, 10, 1), known("g2", 5, 10, 1), known("g3", 5, 10, 1),
                               known("single", 6, 10, 1)};
-    assert_jobs(TD_A, 7, "g1;single;", 20);
+    assert_jobs(TD_A, 7, "single;g1;", 20);
     for (int i = 0; i < 4; i++) {
         files[i].cycle[TD_A] = 7;
         put(&files[i]);
@@ -513,6 +515,17 @@ static void test_jobs_of_hard_links(void **state) {
     TD_AUTOBUF struct td_buf out = {0};
     assert_int_equal(td_work_followers(ledger, "g1", list_followers, &out, NULL), 0);
     assert_string_equal(td_buf_text(&out), "g2;g3;");
+    scan_file(TD_A, "g2", 51, 1); /* a file of its own on the member: read by itself */
+    assert_jobs(TD_A, 7, "g1;g2;", 20);
+    files[1].cycle[TD_A] = 7;
+    put(&files[1]);
+    assert_jobs(TD_A, 7, "g1;", 10);
+    put(&files[2]);
+    assert_jobs(TD_A, 7, "", 0);
+    files[2].cycle[TD_B] = 7;
+    put(&files[2]);
+    assert_jobs(TD_B, 7, "g1;g2;single;", 30); /* B has none of them: one is proven by itself, the others cannot be */
+    assert_jobs(TD_SOURCE, 7, "g1;single;", 20);
     td_buf_clear(&out);
     assert_int_equal(td_work_followers(ledger, "single", list_followers, &out, NULL), 0);
     assert_int_equal(td_work_followers(ledger, "no such", list_followers, &out, NULL), 0);

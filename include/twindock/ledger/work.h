@@ -104,9 +104,9 @@ struct td_work_job {
     uint64_t place;
     bool whole; /* on a member: as the walk has found it, it lies there in one piece, and no operation has touched it */
 };
-/* Files to read on `side`: the source's regular files (of a hard link group its first path) whose copy on this side is
- * not proven in `cycle`. In the order of their extents on that disk. The list is
- * made on open. */
+/* Files to read on `side`: the source's regular files whose copy on this side is not proven in `cycle`; of a hard link
+ * group its first path, and on a member those that are not the same inode there. In the order of their extents on that
+ * disk. The list is made on open. */
 int td_work_jobs(struct td_ledger *ledger, int64_t pair, enum td_side side, int64_t cycle, uint64_t *count,
                  uint64_t *bytes, struct td_cursor **out, struct td_error *err);
 int td_work_next_job(struct td_cursor *cursor, struct td_work_job *job, struct td_error *err);

@@ -130,9 +130,13 @@ int td_engine_tick(struct td_engine *engine, bool force, struct td_error *err); 
 int td_engine_incident(struct td_engine *engine, enum td_incident_kind kind, enum td_cause cause, const char *path,
                        enum td_side side, const char *detail, struct td_error *err);
 void td_engine_lose(struct td_engine *engine, enum td_side side, const char *reason);
+/* After a read error: does the member still answer, or is the whole disk gone? Its card is read from the medium. */
+bool td_engine_member_answers(const struct td_engine *engine, enum td_side side);
 int td_engine_read_done(struct td_engine *engine, const struct td_message *message, struct td_error *err);
-/* Give a hard link group's other names what the ledger knows of its first. */
+/* Give a hard link group's other names what the ledger knows of `leader`; of members where they are its inode. */
 int td_engine_enter_links(struct td_engine *engine, const char *leader, struct td_error *err);
+/* A name of such a group has got a new inode on a member: see it as it is now. */
+int td_engine_look_again(struct td_engine *engine, const struct td_op_done *done, struct td_error *err);
 int td_engine_repaired(struct td_engine *engine, const char *path, enum td_side side, int error, struct td_error *err);
 
 #endif
