@@ -179,6 +179,14 @@ int td_ledger_prove_kept(struct td_ledger *ledger, int64_t pair, enum td_side me
     return td_sql_run(q, NULL, err);
 }
 
+int td_ledger_doubt_kept(struct td_ledger *ledger, int64_t pair, enum td_side member, const char *place,
+                         struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int rc = take_place(ledger, "history/doubt_kept.sql", pair, member, place, &q, err);
+
+    return rc < 0 ? rc : td_sql_run(q, NULL, err);
+}
+
 /* --- directories -------------------------------------------------------------------------------------- */
 
 static int on_name(struct td_ledger *ledger, const char *statement, int64_t pair, enum td_side member, const char *name,

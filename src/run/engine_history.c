@@ -239,6 +239,15 @@ static bool was_given_up(const struct kept_reader *reader, const struct td_versi
     return run != NULL && faccessat(reader->history, run, F_OK, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT;
 }
 
+/* Is it the disk that is gone, and not this file that is damaged? Then nothing is known of what it keeps. */
+static bool is_gone(const struct kept_reader *reader) {
+    struct td_engine *engine = reader->engine;
+    if (!engine->side[reader->side].alive || td_engine_member_answers(engine, reader->side))
+        return false;
+    td_engine_lose(engine, reader->side, strerror(EIO));
+    return true;
+}
+
 static int enter_job(struct kept_reader *reader, const struct kept_reader *other, struct kept_job *job, bool repair,
                      struct td_error *err) {
     struct td_engine *engine = reader->engine;
@@ -253,6 +262,8 @@ static int enter_job(struct kept_reader *reader, const struct kept_reader *other
                                     false, err);
     if (job->error == ENOENT && was_given_up(reader, version))
         return 0;
+    if (job->error == EIO && is_gone(reader))
+        return 0;
     td_format_date(date, version->entry.mtime.tv_sec);
     snprintf(detail, sizeof detail, "in the history: its version of %s", date);
     rc = repair ? make_good(reader, other, version, err) : -EROFS;
@@ -263,8 +274,13 @@ static int enter_job(struct kept_reader *reader, const struct kept_reader *other
                        : td_engine_incident(engine, TD_INCIDENT_REPAIRED, TD_CAUSE_BACKUP_ROT, version->path,
                                             reader->side, detail, err);
     }
-    rc = td_ledger_prove_kept(engine->ledger, engine->pair, reader->side, version->place, engine->cycle, now, repair,
-                              err);
+    if (repair && is_gone(reader))
+        return 0;
+    /* Lost is what is nowhere; what could only not be made good now is tried again by the next run. */
+    bool lost = rc == -ENOENT && !is_gone(other);
+    rc = lost ? td_ledger_prove_kept(engine->ledger, engine->pair, reader->side, version->place, engine->cycle,
+                                              now, true, err)
+                       : td_ledger_doubt_kept(engine->ledger, engine->pair, reader->side, version->place, err);
     return rc != 0 ? rc
                    : td_engine_incident(engine, TD_INCIDENT_UNREADABLE, TD_CAUSE_BACKUP_ROT, version->path,
                                         reader->side, detail, err);

@@ -163,9 +163,12 @@ static int add_repairs(struct settling *settling, const char *path, const struct
     return rc;
 }
 
-/* What the judge found goes into the ledger. */
-static int enter_finding(struct td_engine *engine, const char *path, const struct td_work_evidence *said,
-                         struct td_file *file, const struct td_finding *finding, struct td_error *err) {
+/* What the judge found goes into the ledger. A bad copy that is not going to be repaired now is asked for again by the
+ * next run, be it that it was proven earlier in the round that is open. */
+static int enter_finding(struct settling *settling, const char *path, const struct td_work_evidence *said,
+                         struct td_file *file, const struct td_finding *finding) {
+    struct td_engine *engine = settling->engine;
+    struct td_error *err = settling->err;
     int rc = 0;
     if (finding->accept_source) {
         rc = td_work_entry(engine->ledger, TD_SOURCE, path, &file->entry, err);
@@ -184,11 +187,14 @@ static int enter_finding(struct td_engine *engine, const char *path, const struc
             file->proven_at[side] = td_wall_seconds();
             engine->counts.proven += side != TD_SOURCE && said->side[side].asked;
             engine->counts.proven_bytes += side != TD_SOURCE && said->side[side].asked ? file->entry.size : 0;
-        } else if (finding->accept_source) {
-            file->cycle[side] = file->proven_at[side] = 0;
-        } else if (side != TD_SOURCE && said->side[side].asked && finding->repair[side] == TD_REPAIR_NONE) {
-            file->had |= TD_HAD_BAD(side);
+            continue;
         }
+        if (said->side[side].asked && !settling->repair)
+            file->cycle[side] = 0;
+        if (finding->accept_source)
+            file->cycle[side] = file->proven_at[side] = 0;
+        else if (side != TD_SOURCE && said->side[side].asked && finding->repair[side] == TD_REPAIR_NONE)
+            file->had |= TD_HAD_BAD(side);
     }
     if (!file->has_hash)
         return 0;
@@ -230,7 +236,7 @@ static int settle_one(struct settling *settling, const struct td_work_evidence *
     forgive_unproven(said, &file, settling->repair, &finding);
     rc = report_finding(settling, path, &finding);
     if (rc == 0)
-        rc = enter_finding(engine, path, said, &file, &finding, settling->err);
+        rc = enter_finding(settling, path, said, &file, &finding);
     return rc == 0 && settling->repair ? add_repairs(settling, path, &finding) : rc;
 }
 

@@ -28,6 +28,9 @@ int td_ledger_kept_unproven(struct td_ledger *ledger, int64_t pair, enum td_side
 /* It was read and is right (lost false), or is damaged and there is no other. */
 int td_ledger_prove_kept(struct td_ledger *ledger, int64_t pair, enum td_side member, const char *place, int64_t cycle,
                          int64_t when, bool lost, struct td_error *err);
+/* It is damaged, but is not given up: whatever was proven of it before, it is read again by the next run. */
+int td_ledger_doubt_kept(struct td_ledger *ledger, int64_t pair, enum td_side member, const char *place,
+                         struct td_error *err);
 
 /* A directory of a member's history agrees with what is entered of it. */
 int td_ledger_settle(struct td_ledger *ledger, int64_t pair, enum td_side member, const char *name, int64_t run,
