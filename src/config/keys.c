@@ -56,7 +56,7 @@ const struct config_key config_keys[] = {
     COLLECTION(TYPE_PATTERNS, "exclude", exclude, NULL, NULL,
                "a pattern as in gitignore(5) of what not to back up; may be repeated, the last match wins"),
     COLLECTION(TYPE_FLAG, "one_filesystem", one_filesystem, "yes", no_yes,
-               "yes: leave out what is mounted below the source"),
+               "yes: leave out what is mounted below the source; a backup that it hides is kept"),
     COLLECTION(TYPE_PERIOD, "overdue", overdue, "21d", NULL, "a last backup older than this is flagged and mailed"),
     COLLECTION(TYPE_PERIOD, "prove_within", prove_within, "30d", NULL, "a file not proven for this long is flagged"),
     COLLECTION(TYPE_COUNT, "prove_every", prove_every, "4", NULL,

@@ -1,4 +1,5 @@
 /* From rows to operations, and what the brake needs to know about them. */
+#include "twindock/base/cleanup.h"
 #include "twindock/base/clock.h"
 #include "twindock/base/escape.h"
 #include "twindock/run/engine.h"
@@ -15,6 +16,7 @@ struct planning {
     char *hashed_path;
     struct td_hash_result hashed;
     void *buffer;
+    char *hidden; /* the last mount point that hides something */
 };
 
 static bool is_file(const struct td_entry *entry) {
@@ -111,10 +113,32 @@ static int enter(struct td_engine *engine, const struct td_row *row, struct td_e
 /* The answer to "this is there but cannot be read": it is reported, and nothing is concluded from it. */
 static int report_unreadable(struct td_engine *engine, const struct td_row *row, struct td_error *err) {
     const struct td_entry *source = row->side[TD_SOURCE];
-    if (source == NULL || source->error == 0 || engine->planned)
+    if (source == NULL || source->error == 0 || source->error == EXDEV || engine->planned)
         return 0;
     return td_engine_incident(engine, TD_INCIDENT_UNREADABLE, TD_CAUSE_READ_ERROR, row->path, TD_SOURCE,
                               strerror(source->error), err);
+}
+
+/* What is mounted in the source is not entered. Where it lies over something that was backed up, that is not gone, but
+ * out of sight: told once for each mount point. */
+static int report_hidden(struct planning *planning, const struct td_row *row) {
+    struct td_engine *engine = planning->engine;
+    struct td_entry above;
+    if (row->side[TD_SOURCE] != NULL || !row->shielded || engine->planned ||
+        (planning->hidden != NULL && td_path_below(planning->hidden, row->path)))
+        return 0;
+    for (const char *slash = strchr(row->path, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        TD_AUTOFREE char *path = strndup(row->path, (size_t)(slash - row->path));
+        if (path == NULL)
+            return td_fail(planning->err, ENOMEM, "planning");
+        if (td_work_entry(engine->ledger, TD_SOURCE, path, &above, NULL) != 0 || above.error != EXDEV)
+            continue;
+        free(planning->hidden);
+        planning->hidden = td_take_ptr(&path);
+        return td_engine_incident(engine, TD_INCIDENT_UNREADABLE, TD_CAUSE_READ_ERROR, planning->hidden, TD_SOURCE,
+                                  "another filesystem is mounted here and hides what was backed up", planning->err);
+    }
+    return 0;
 }
 
 static int plan_one(void *ctx, const struct td_row *row) {
@@ -125,6 +149,8 @@ static int plan_one(void *ctx, const struct td_row *row) {
     if (td_stop_asked(engine->stop))
         return -ECANCELED;
     int rc = report_unreadable(engine, row, planning->err);
+    if (rc == 0)
+        rc = report_hidden(planning, row);
     if (rc != 0)
         return rc;
     if (is_nowhere(row))
@@ -210,6 +236,7 @@ int td_engine_plan(struct td_engine *engine, struct td_error *err) {
         rc = td_engine_count_scrambled(engine, err);
     engine->planned = true;
     free(planning.hashed_path);
+    free(planning.hidden);
     free(planning.buffer);
     return rc;
 }

@@ -68,6 +68,8 @@ int td_engine_source_quiet(struct td_engine *engine, bool *quiet, struct td_buf 
     int rc = td_work_entries(engine->ledger, TD_SOURCE, true, &cursor, err);
     while (rc == 0 && *quiet && (rc = td_work_next_entry(cursor, &entry, err)) > 0) {
         rc = 0;
+        if (entry.error == EXDEV) /* another filesystem's root */
+            continue;
         TD_AUTOCLOSE int dir = td_open_beneath(engine->side[TD_SOURCE].root, entry.path, O_RDONLY | O_DIRECTORY, 0);
         if (dir < 0 || unchanged(dir, &entry))
             continue; /* a directory that is gone has changed the one above it, and shows up where it went to */

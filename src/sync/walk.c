@@ -195,7 +195,7 @@ static int describe(struct walk *walk, struct frame *frame, const char *name) {
     }
     if (rc == 0 && S_ISREG(entry.mode) && entry.size > 0)
         locate(walk, frame->fd, name, &entry);
-    return emit(walk, &entry, -rc);
+    return emit(walk, &entry, directory ? EXDEV : -rc);
 }
 
 /* A frame for the directory just opened; takes the descriptor over. The one that leaves the window is closed. */
@@ -254,7 +254,7 @@ static int visit_open(struct walk *walk, int fd) {
         close(fd);
         return 0;
     }
-    int error = listed < 0 ? -listed : -described;
+    int error = !enter ? EXDEV : listed < 0 ? -listed : -described;
     if (is_lost(error) || error == ENOMEM || (error == EIO && len == 0)) {
         close(fd);
         return fail(walk, error);

@@ -14,7 +14,7 @@
 struct td_walk_options {
     const struct td_exclude *exclude; /* may be NULL */
     const char *const *skip_top; /* names in the root that are not part of the tree; NULL-terminated; may be NULL */
-    bool one_filesystem;         /* mount points below are described as empty directories, not entered */
+    bool one_filesystem;         /* mount points below are not entered: their error is EXDEV */
     const atomic_bool *cancel;   /* set to end with -ECANCELED; may be NULL */
     uint64_t entries;            /* about how many there are: metadata is read ahead for so many; 0: none is */
 };
