@@ -1,6 +1,6 @@
 -- What is about to go, with the members that have it as the ledger knows it. Of several names of one inode only the
 -- first is on offer, so that files that are separate in the source do not come to share it.
--- ?1: the number of DELETE, ?2: the pair.
+-- ?1: the number of DELETE, ?2: the pair, ?3: the number of MOVE.
 INSERT INTO temp.gone (op, path, size, sha256, ino, mtime, mtime_ns, able)
 SELECT *
   FROM (SELECT o.id, o.path, f.size, f.sha256, f.ino, f.mtime, f.mtime_ns,
@@ -30,5 +30,6 @@ SELECT *
          CROSS JOIN main.file f ON f.pair = ?2 AND f.path = o.path
           LEFT JOIN temp.scan a ON a.side = 1 AND a.path = o.path
           LEFT JOIN temp.scan b ON b.side = 2 AND b.path = o.path
-         WHERE o.action = ?1 AND f.size > 0 AND f.sha256 IS NOT NULL)
+         WHERE o.action = ?1 AND f.size > 0 AND f.sha256 IS NOT NULL
+           AND NOT EXISTS (SELECT 1 FROM temp.op m WHERE m.action = ?3 AND m.from_path = o.path))
  WHERE able <> 0

@@ -60,9 +60,11 @@ CREATE TEMP TABLE fresh (
     ino INTEGER NOT NULL, mtime INTEGER NOT NULL, mtime_ns INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Files that a run which was cut off has renamed on the members, by the paths that the ledger still knows them by.
+-- Files that a run which was cut off may have renamed on the members, by the paths that the ledger still knows them by;
+-- and files that are held, and have another path in the source.
 CREATE TEMP TABLE astray (
     ino INTEGER NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, path BLOB NOT NULL,
+    held INTEGER NOT NULL,
     PRIMARY KEY (ino, size, mtime, mtime_ns, path)
 ) STRICT, WITHOUT ROWID;
 

@@ -56,13 +56,26 @@ static int fill_table(struct td_ledger *ledger, const char *statement, enum td_a
     return td_sql_run(q, NULL, err);
 }
 
+/* The old paths on offer. */
+static int find_gone(struct td_ledger *ledger, int64_t pair, struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int rc = td_ledger_take(ledger, "work/find_gone.sql", &q, err);
+
+    if (rc < 0)
+        return rc;
+    td_sql_bind_int(q, 1, TD_ACT_DELETE);
+    td_sql_bind_int(q, 2, pair);
+    td_sql_bind_int(q, 3, TD_ACT_MOVE);
+    return td_sql_run(q, NULL, err);
+}
+
 static int prepare(struct td_ledger *ledger, int64_t pair, struct td_error *err) {
     int rc = td_work_simply(ledger, "work/clear_stay.sql", err);
 
     rc = rc < 0 ? rc : td_work_simply(ledger, "work/clear_gone.sql", err);
     rc = rc < 0 ? rc : td_work_simply(ledger, "work/clear_fresh.sql", err);
     rc = rc < 0 ? rc : fill_table(ledger, "work/find_stay.sql", TD_ACT_DELETE, NULL, err);
-    rc = rc < 0 ? rc : fill_table(ledger, "work/find_gone.sql", TD_ACT_DELETE, &pair, err);
+    rc = rc < 0 ? rc : find_gone(ledger, pair, err);
     return rc < 0 ? rc : fill_table(ledger, "work/find_fresh.sql", TD_ACT_COPY, NULL, err);
 }
 
@@ -174,10 +187,21 @@ static int any_astray(struct td_ledger *ledger, struct td_error *err) {
     return rc <= 0 ? rc : td_sql_int(q, 0) != 0;
 }
 
+static int find_astray_held(struct td_ledger *ledger, int64_t pair, struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int rc = td_ledger_take(ledger, "work/find_astray_held.sql", &q, err);
+
+    if (rc < 0)
+        return rc;
+    td_sql_bind_int(q, 1, pair);
+    return td_sql_run(q, NULL, err);
+}
+
 int td_work_find_astray(struct td_ledger *ledger, int64_t pair, unsigned members, struct td_error *err) {
     int rc = td_work_simply(ledger, "work/clear_astray.sql", err);
 
     rc = rc < 0 ? rc : fill_table(ledger, "work/find_astray.sql", TD_ACT_DELETE, &pair, err);
+    rc = rc < 0 ? rc : find_astray_held(ledger, pair, err);
     rc = rc < 0 ? rc : any_astray(ledger, err);
     if (rc <= 0)
         return rc;
@@ -207,4 +231,38 @@ int td_work_find_half_moved(struct td_ledger *ledger, int64_t pair, uint64_t *fi
         *bytes += td_sql_u64(q, 0);
     }
     return rc;
+}
+
+/* --- held, and elsewhere ----------------------------------------------------------------------------- */
+
+/* A statement with MOVE's number, and that of what stands back for it. */
+static int make_way(struct td_ledger *ledger, const char *statement, enum td_action action, struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int rc = td_work_take(ledger, statement, &q, err);
+
+    if (rc < 0)
+        return rc;
+    td_sql_bind_int(q, 1, TD_ACT_MOVE);
+    td_sql_bind_int(q, 2, action);
+    return td_sql_run(q, NULL, err);
+}
+
+int td_work_move_held(struct td_ledger *ledger, int64_t pair, bool *any, struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int64_t moves = 0;
+    int rc = td_ledger_take(ledger, "work/move_held.sql", &q, err);
+
+    *any = false;
+    if (rc < 0)
+        return rc;
+    td_sql_bind_int(q, 1, TD_ACT_MOVE);
+    td_sql_bind_int(q, 2, TD_ACT_COPY);
+    td_sql_bind_int(q, 3, TD_ACT_DELETE);
+    td_sql_bind_int(q, 4, pair);
+    rc = td_sql_run(q, &moves, err);
+    *any = rc == 0 && moves > 0;
+    if (!*any)
+        return rc;
+    rc = make_way(ledger, "work/drop_held_copies.sql", TD_ACT_COPY, err);
+    return rc < 0 ? rc : make_way(ledger, "work/let_go_held.sql", TD_ACT_DELETE, err);
 }

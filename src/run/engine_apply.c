@@ -340,6 +340,8 @@ int td_engine_run_ops(struct td_engine *engine, struct td_error *err) {
             waits = waits || order[i] == TD_ACT_LINK || order[i] == TD_ACT_DELETE;
         if (rc == 0 && !waits)
             rc = run_action(engine, order[i], err);
+        if (rc == 0 && order[i] == TD_ACT_MOVE && engine->moves_first && !engine->repairing)
+            rc = flush_targets(engine, err);
     }
     if (rc == 0)
         rc = td_engine_tick(engine, true, err);

@@ -229,6 +229,8 @@ int td_engine_plan(struct td_engine *engine, struct td_error *err) {
     if (rc == 0)
         rc = td_work_find_astray(engine->ledger, engine->pair, td_engine_members(engine), err);
     if (rc == 0)
+        rc = td_work_move_held(engine->ledger, engine->pair, &engine->moves_first, err);
+    if (rc == 0)
         rc = find_half_moved(engine, err);
     if (rc == 0)
         rc = td_work_find_moves(engine->ledger, engine->pair, confirm_move, &planning, err);

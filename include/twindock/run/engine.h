@@ -81,6 +81,7 @@ struct td_engine {
     bool planned;                    /* a plan was made before: what it reported is not reported again */
     bool hold_deletions;             /* the source moved under the walk: what seems gone may be elsewhere */
     bool touched;                    /* a member was given something to do: it may not be what the walk saw any more */
+    bool moves_first;                /* what is known of moved files must be entered before their old paths change */
     bool repairing;                  /* the second pass of apply: repairs judged from the proof */
 };
 
