@@ -179,9 +179,9 @@ int td_work_find_moves(struct td_ledger *ledger, int64_t pair, confirm_fn *confi
 
 /* --- moved by a run that was cut off ----------------------------------------------------------------- */
 
-static int any_astray(struct td_ledger *ledger, struct td_error *err) {
+static int any_of(struct td_ledger *ledger, const char *statement, struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
-    int rc = td_work_take(ledger, "work/any_astray.sql", &q, err);
+    int rc = td_work_take(ledger, statement, &q, err);
 
     rc = rc < 0 ? rc : td_sql_step(q, err);
     return rc <= 0 ? rc : td_sql_int(q, 0) != 0;
@@ -202,7 +202,7 @@ int td_work_find_astray(struct td_ledger *ledger, int64_t pair, unsigned members
 
     rc = rc < 0 ? rc : fill_table(ledger, "work/find_astray.sql", TD_ACT_DELETE, &pair, err);
     rc = rc < 0 ? rc : find_astray_held(ledger, pair, err);
-    rc = rc < 0 ? rc : any_astray(ledger, err);
+    rc = rc < 0 ? rc : any_of(ledger, "work/any_astray.sql", err);
     if (rc <= 0)
         return rc;
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
@@ -250,10 +250,11 @@ static int make_way(struct td_ledger *ledger, const char *statement, enum td_act
 int td_work_move_held(struct td_ledger *ledger, int64_t pair, bool *any, struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
     int64_t moves = 0;
-    int rc = td_ledger_take(ledger, "work/move_held.sql", &q, err);
+    int rc = any_of(ledger, "work/any_astray_held.sql", err);
 
     *any = false;
-    if (rc < 0)
+    rc = rc > 0 ? td_ledger_take(ledger, "work/move_held.sql", &q, err) : rc;
+    if (!q)
         return rc;
     td_sql_bind_int(q, 1, TD_ACT_MOVE);
     td_sql_bind_int(q, 2, TD_ACT_COPY);

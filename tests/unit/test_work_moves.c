@@ -376,8 +376,83 @@ static void test_proofs_are_taken_back_before_copies_are_replaced(void **state) 
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* A held file, with a good copy on the members of `on`; the source has it elsewhere. */
+static void held(const char *path, uint64_t ino, uint64_t size, uint8_t hash, unsigned on) {
+    struct td_file f = known(path, ino, size, hash);
+    f.held = true;
+    put(&f);
+    for (int side = TD_A; side < TD_SIDES; side++) {
+        struct td_entry entry = regular(path, ino + 1000, size);
+        if (on & TD_SIDE_BIT(side))
+            scan((enum td_side)side, &entry);
+    }
+}
+
+static void assert_held_moves(const char *expected) {
+    struct td_error err = {0};
+    bool any = false;
+    check(td_work_find_astray(ledger, pair.id, A | B, &err), &err);
+    check(td_work_move_held(ledger, pair.id, &any, &err), &err);
+    assert_ops(TD_ACT_MOVE, expected);
+    assert_int_equal(any, *expected != '\0');
+}
+
+/* Over another file: both members have one there. */
+static void over(const char *path, uint64_t ino, uint64_t size, unsigned members) {
+    struct td_file f = known(path, ino + 500, size + 1, 9);
+    struct td_entry old = regular(path, ino + 600, size + 1);
+    put(&f);
+    scan(TD_A, &old);
+    scan(TD_B, &old);
+    coming(path, ino, size, members);
+}
+
+static void test_a_held_file_takes_another_name(void **state) {
+    (void)state;
+    held("gone", 5, 100, 1, A | B);
+    add(TD_ACT_DELETE, "gone", A | B, 100);
+    over("over", 5, 100, A | B);
+    held("on one", 6, 110, 2, A); /* B has no good copy: it gets one from A in the proof, and not the source's */
+    add(TD_ACT_DELETE, "on one", A, 110);
+    over("over too", 6, 110, A | B);
+    held("taken", 7, 120, 3, A | B); /* another file has its name */
+    coming("taken", 70, 121, A | B);
+    coming("taken~", 7, 120, A | B);
+    held("stays", 8, 130, 4, A | B); /* where it was */
+    struct td_entry entry = regular("stays", 8, 130);
+    scan(TD_SOURCE, &entry);
+    coming("new", 9, 130, A | B);
+    held("plain", 10, 140, 5, A | B); /* found like all that only moved */
+    add(TD_ACT_DELETE, "plain", A | B, 140);
+    coming("plainly", 10, 140, A | B);
+    assert_held_moves("over<gone/AB;over too<on one/A;taken~<taken/AB;");
+    assert_ops(TD_ACT_COPY, "new/AB;plainly/AB;taken/AB;");
+    assert_ops(TD_ACT_DELETE, "plain/ABk;on one/A;gone/AB;");
+    struct asked asked = {.hash = 5};
+    assert_moves(&asked, "plainly<plain=;");
+    assert_ops(TD_ACT_DELETE, "plain/AB;on one/A;gone/AB;");
+}
+
+static void test_a_held_file_that_was_accepted_is_copied(void **state) {
+    (void)state;
+    held("old", 5, 100, 1, A | B);
+    add(TD_ACT_DELETE, "old", A | B, 100);
+    over("new", 5, 100, A | B);
+    struct td_file accepted = known("new", 5, 100, 7);
+    accepted.accepted = true;
+    put(&accepted);
+    held("one", 6, 110, 2, A | B); /* and two that change places are left alone */
+    held("two", 7, 120, 3, A | B);
+    coming("two", 6, 110, A | B);
+    coming("one", 7, 120, A | B);
+    assert_held_moves("");
+    assert_ops(TD_ACT_COPY, "new/AB;two/AB;one/AB;");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        TEST(test_a_held_file_takes_another_name),
+        TEST(test_a_held_file_that_was_accepted_is_copied),
         TEST(test_a_renamed_file_is_moved),
         TEST(test_moved_between_filesystems),
         TEST(test_other_content_is_not_moved),
