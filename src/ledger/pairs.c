@@ -252,6 +252,24 @@ int td_ledger_retire_member(struct td_ledger *ledger, int64_t pair, int64_t memb
     return td_write_end(ledger, rc, err);
 }
 
+/* What the disk had that had its letter before: the history, and what it ever got of the files. */
+static int forget_disk(struct td_ledger *ledger, int64_t pair, enum td_side side, struct td_error *err) {
+    static const char *const statements[] = {"history/forget_kept.sql", "history/forget_settled.sql",
+                                             "history/forget_had.sql", "history/begin_anew.sql"};
+    int rc = td_ledger_forget_proofs(ledger, pair, side, err);
+
+    for (size_t i = 0; rc == 0 && i < sizeof(statements) / sizeof(*statements); i++) {
+        TD_AUTOSQL struct td_sql_stmt *q = NULL;
+        rc = td_write_take(ledger, statements[i], &q, err);
+        if (rc < 0)
+            break;
+        td_sql_bind_int(q, 1, pair);
+        td_sql_bind_int(q, 2, side);
+        rc = td_sql_run(q, NULL, err);
+    }
+    return rc;
+}
+
 int td_ledger_replace_member(struct td_ledger *ledger, int64_t pair, int64_t old, struct td_member *member,
                              struct td_error *err) {
     int rc = td_ledger_begin(ledger, err);
@@ -262,6 +280,6 @@ int td_ledger_replace_member(struct td_ledger *ledger, int64_t pair, int64_t old
     if (rc == 0)
         rc = insert_member(ledger, pair, member, td_wall_seconds(), err);
     if (rc == 0)
-        rc = td_ledger_forget_proofs(ledger, pair, member->letter == 'A' ? TD_A : TD_B, err);
+        rc = forget_disk(ledger, pair, member->letter == 'A' ? TD_A : TD_B, err);
     return td_write_end(ledger, rc, err);
 }

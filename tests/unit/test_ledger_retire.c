@@ -1,5 +1,6 @@
 /* ledger/ledger.h: pairs and members that are no longer enrolled, and a new one in the place of an old one. */
 #include "twindock/base/cleanup.h"
+#include "twindock/ledger/history.h"
 #include "twindock/ledger/ledger.h"
 
 #include <errno.h>
@@ -132,6 +133,35 @@ static void test_replaced_member(void **state) {
     assert_string_equal(only_pair().members[1].token, "new");
 }
 
+static int count_name(void *ctx, const char *name, int64_t run) {
+    (void)name;
+    (void)run;
+    ++*(int *)ctx;
+    return 0;
+}
+
+/* Nor has it the history of the one before, be it that no run has looked whether that is there. */
+static void test_a_replaced_member_has_no_history(void **state) {
+    (void)state;
+    struct td_version version = {.kind = TD_VERSION_WHOLE, .path = "gone", .place = "00000001-x/gone", .run = 1};
+    struct td_member fresh = {.letter = 'B', .token = "new"};
+    struct td_file f;
+    int names = 0;
+    for (enum td_side side = TD_A; side <= TD_B; side++) {
+        assert_int_equal(td_ledger_keep(ledger, pair.id, side, &version, &err), 0);
+        assert_int_equal(td_ledger_settle(ledger, pair.id, side, "00000001-x", 1, &err), 0);
+    }
+    assert_int_equal(td_ledger_replace_member(ledger, pair.id, pair.members[1].id, &fresh, &err), 0);
+    assert_int_equal(td_ledger_has_kept(ledger, pair.id, TD_A, version.place, &err), 0);
+    assert_int_equal(td_ledger_has_kept(ledger, pair.id, TD_B, version.place, &err), -ENOENT);
+    assert_int_equal(td_ledger_settled(ledger, pair.id, TD_B, count_name, &names, &err), 0);
+    assert_int_equal(names, 0);
+    assert_int_equal(td_ledger_settled(ledger, pair.id, TD_A, count_name, &names, &err), 0);
+    assert_int_equal(names, 1);
+    assert_int_equal(td_ledger_file(ledger, pair.id, "two", &f, &err), 0);
+    assert_int_equal(f.had, TD_SIDE_BIT(TD_A));
+}
+
 static void test_replaced_after_it_was_retired(void **state) {
     (void)state;
     struct td_member fresh = {.letter = 'A', .token = "new"};
@@ -156,7 +186,7 @@ static void test_taken_back(void **state) {
 int main(void) {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_retired_pair), T(test_retired_member), T(test_replaced_member), T(test_replaced_after_it_was_retired),
+        T(test_retired_pair), T(test_retired_member), T(test_replaced_member), T(test_a_replaced_member_has_no_history), T(test_replaced_after_it_was_retired),
         T(test_taken_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -43,7 +43,7 @@ int td_ledger_add_pair(struct td_ledger *ledger, struct td_pair *pair, struct td
 int td_ledger_retire_pair(struct td_ledger *ledger, int64_t pair, struct td_error *err);
 int td_ledger_retire_member(struct td_ledger *ledger, int64_t pair, int64_t member, struct td_error *err);
 /* A new disk takes the place of member `old` (0: it was retired before), which is retired. Nothing of what was proven
- * of the old one holds for it. Fills in member->id. */
+ * of the old one holds for it, and nothing of what that kept is on it. Fills in member->id. */
 int td_ledger_replace_member(struct td_ledger *ledger, int64_t pair, int64_t old, struct td_member *member,
                              struct td_error *err);
 /* Before any card is raised: no member will have a generation above `intent`. */

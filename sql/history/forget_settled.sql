@@ -1,0 +1,1 @@
+DELETE FROM settled WHERE pair = ?1 AND member = ?2
