@@ -10,6 +10,7 @@
 #include "twindock/dock/source.h"
 #include "twindock/platform/drive_power.h"
 #include "twindock/platform/mount.h"
+#include "twindock/run/need.h"
 #include "twindock/run/notify.h"
 
 #include <errno.h>
@@ -429,9 +430,8 @@ static int back_up(struct td_backup *backup, struct td_error *err) {
         return rc;
     td_progress_name(backup->progress, run->collection, run->dock);
     if (backup->collection == NULL && run->verdict == TD_OK) {
-        rc = td_fail_text(err, EINVAL, "%s: collection %s is enrolled but has no section [collection %s]; add it",
-                          backup->app->config->file, run->collection, run->collection);
-        run->exit = TD_EXIT_CONFIG;
+        run->exit = td_need_section(backup->app->config, run->collection, err);
+        rc = -EINVAL;
     } else {
         rc = come_to_verdict(backup, err);
         if (rc == 0 && !backup->dry_run)

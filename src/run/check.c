@@ -5,6 +5,7 @@
 #include "twindock/run/check_full.h"
 #include "twindock/run/commands.h"
 #include "twindock/run/docking.h"
+#include "twindock/run/need.h"
 #include "twindock/run/notify.h"
 
 #include <errno.h>
@@ -17,12 +18,10 @@ static int judge_source(struct td_docking *docking, struct td_buf *why, struct t
     struct td_judgement *judgement = &docking->judgement;
     if (judgement->verdict != TD_OK)
         return 0;
+    int lacking = td_need_section(docking->config, judgement->pair->collection, err);
+    if (lacking != 0)
+        return lacking;
     const struct td_collection_config *collection = td_config_collection(docking->config, judgement->pair->collection);
-    if (collection == NULL) {
-        td_fail_text(err, EINVAL, "%s: collection %s is enrolled but has no section [collection %s]; add it",
-                     docking->config->file, judgement->pair->collection, judgement->pair->collection);
-        return TD_EXIT_CONFIG;
-    }
     int source = td_source_open(collection, &docking->seen, why, err);
     if (source >= 0) {
         close(source);
@@ -158,11 +157,9 @@ static int check_docks(struct check_run *run, size_t count, struct td_buf *out, 
 
 int td_command_check(const struct td_app *app, const struct td_check_request *request, struct td_buf *out,
                      struct td_error *err) {
-    if (app->config->dock_count == 0) {
-        td_fail_text(err, EINVAL, "%s has no section [dock NAME], so there is nothing to look at; add one",
-                     app->config->file);
-        return TD_EXIT_CONFIG;
-    }
+    int lacking = td_need_dock(app->config, err);
+    if (lacking != 0)
+        return lacking;
     size_t count = app->config->dock_count;
     struct check_run run = {.app = app, .request = request};
     run.checks = calloc(count, sizeof *run.checks);

@@ -8,6 +8,7 @@
 #include "twindock/platform/ext4.h"
 #include "twindock/platform/json.h"
 #include "twindock/platform/mount.h"
+#include "twindock/run/need.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -63,14 +64,16 @@ static int find_dock(const struct td_app *app, const char *name, struct td_ledge
 
 int td_enrolling_check_names(const struct td_app *app, const char *collection, const char *dock, struct td_error *err) {
     bool known = dock == NULL;
+    int rc = td_need_collection(app->config, collection, err);
+    if (rc == 0)
+        rc = td_need_dock(app->config, err);
+    if (rc != 0)
+        return rc;
     for (size_t i = 0; i < app->config->dock_count && !known; i++)
         known = strcmp(app->config->docks[i].name, dock) == 0;
-    if (td_config_collection(app->config, collection) == NULL)
-        td_fail_text(err, EINVAL, "%s has no section [collection %s]; add it first", app->config->file, collection);
-    else if (!known)
-        td_fail_text(err, EINVAL, "%s has no section [dock %s]", app->config->file, dock);
-    else
+    if (known)
         return 0;
+    td_fail_text(err, EINVAL, "%s has no section [dock %s]", app->config->file, dock);
     return TD_EXIT_USAGE;
 }
 

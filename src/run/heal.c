@@ -1,5 +1,6 @@
 /* `heal`: a proven backup over a file of the source that has rotted. Reads the disks only, and the disks as they are.
  */
+#include "twindock/run/need.h"
 #include "twindock/sync/heal.h"
 
 #include "twindock/base/beneath.h"
@@ -229,7 +230,9 @@ static const char *safe_sentence(struct healing *h) {
 }
 
 static int prepare(struct healing *h, const char *const *paths, size_t count) {
-    int rc = find_dock(h);
+    int rc = td_need_dock(h->held.app->config, h->err);
+    if (rc == 0)
+        rc = find_dock(h);
     if (rc == 0)
         rc = td_held_open_source(&h->held, &h->docking.seen, h->err);
     if (rc == 0)

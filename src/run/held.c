@@ -6,6 +6,7 @@
 #include "twindock/base/escape.h"
 #include "twindock/config/config.h"
 #include "twindock/dock/source.h"
+#include "twindock/run/need.h"
 #include "twindock/run/notify.h"
 #include "twindock/sync/attributes.h"
 
@@ -37,11 +38,10 @@ static int find_pair(struct td_held *held, const char *collection, struct td_err
 int td_held_open(struct td_held *held, const struct td_app *app, const char *command, const char *collection,
                  struct td_error *err) {
     *held = (struct td_held){.app = app, .source = -1};
+    int lacking = td_need_collection(app->config, collection, err);
+    if (lacking != 0)
+        return lacking;
     held->collection = td_config_collection(app->config, collection);
-    if (held->collection == NULL) {
-        td_fail_text(err, EINVAL, "%s has no section [collection %s]", app->config->file, collection);
-        return TD_EXIT_USAGE;
-    }
     int rc = td_ledger_open(app->config->ledger, &held->ledger, err);
     if (rc == 0)
         rc = find_pair(held, collection, err);

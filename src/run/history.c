@@ -10,6 +10,7 @@
 #include "twindock/platform/json.h"
 #include "twindock/report/text.h"
 #include "twindock/run/commands.h"
+#include "twindock/run/need.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -138,12 +139,11 @@ static int show(struct listing *listing, struct td_ledger *ledger, int64_t pair,
 int td_command_history(const struct td_app *app, const char *collection, const char *path, struct td_buf *out,
                        struct td_error *err) {
     struct listing listing = {.app = app, .collection = td_config_collection(app->config, collection), .out = out};
+    int lacking = td_need_collection(app->config, collection, err);
     struct td_ledger *ledger = NULL;
     int64_t pair = 0;
-    if (listing.collection == NULL) {
-        td_fail_text(err, EINVAL, "%s has no section [collection %s]", app->config->file, collection);
-        return TD_EXIT_USAGE;
-    }
+    if (lacking != 0)
+        return lacking;
     int rc = td_ledger_open_reader(app->config->ledger, &ledger, err);
     if (rc == 0)
         rc = find_pair(ledger, collection, &pair, err);

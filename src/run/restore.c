@@ -8,6 +8,7 @@
 #include "twindock/config/config.h"
 #include "twindock/platform/json.h"
 #include "twindock/report/text.h"
+#include "twindock/run/need.h"
 #include "twindock/sync/hash.h"
 
 #include <errno.h>
@@ -358,9 +359,8 @@ static int try_dock(const struct td_app *app, const struct td_restore_request *r
         (request->collection == NULL || strcmp(pair->collection, request->collection) == 0)) {
         *found = true;
         restoring.collection = td_config_collection(app->config, pair->collection);
-        rc = restoring.collection != NULL
-                 ? work(&restoring, out)
-                 : td_fail_text(err, EINVAL, "%s has no section [collection %s]", app->config->file, pair->collection);
+        rc = td_need_section(app->config, pair->collection, err);
+        rc = rc == 0 ? work(&restoring, out) : rc;
     }
     tear_down(&restoring);
     return rc;
@@ -370,16 +370,17 @@ int td_command_restore(const struct td_app *app, const struct td_restore_request
                        struct td_error *err) {
     struct td_ledger *ledger = NULL;
     bool found = false;
-    if (request->collection != NULL && td_config_collection(app->config, request->collection) == NULL) {
-        td_fail_text(err, EINVAL, "%s has no section [collection %s]", app->config->file, request->collection);
-        return TD_EXIT_USAGE;
-    }
+    int rc = td_need_dock(app->config, err);
+    if (rc == 0 && request->collection != NULL)
+        rc = td_need_collection(app->config, request->collection, err);
+    if (rc != 0)
+        return rc;
     if (request->as_of != NULL && td_parse_moment(request->as_of) == -EINVAL) {
         td_fail_text(err, EINVAL, "--as-of %s is no time; write it as 2014-09-02 20:00:04, or the date alone",
                      request->as_of);
         return TD_EXIT_USAGE;
     }
-    int rc = td_ledger_open(app->config->ledger, &ledger, err);
+    rc = td_ledger_open(app->config->ledger, &ledger, err);
     for (size_t i = 0; i < app->config->dock_count && rc == 0 && !found; i++)
         rc = try_dock(app, request, ledger, i, &found, out, err);
     if (rc == 0 && !found) {

@@ -6,6 +6,7 @@
 #include "twindock/ledger/ledger.h"
 #include "twindock/run/backup.h"
 #include "twindock/run/commands.h"
+#include "twindock/run/need.h"
 #include "twindock/run/notify.h"
 
 #include <errno.h>
@@ -19,13 +20,13 @@ static bool concerns(const struct td_run_request *request, const struct td_dock_
     return request->device == NULL || td_dock_has_node(dock, request->device);
 }
 
-static int check_names(const struct td_app *app, const struct td_run_request *request, struct td_error *err) {
-    for (size_t i = 0; i < request->collection_count; i++)
-        if (td_config_collection(app->config, request->collections[i]) == NULL) {
-            td_fail_text(err, EINVAL, "%s has no section [collection %s]", app->config->file, request->collections[i]);
-            return TD_EXIT_USAGE;
-        }
-    return 0;
+/* A machine on which nothing is configured yet is left in peace by what starts by itself. */
+static int check_needs(const struct td_app *app, const struct td_run_request *request, struct td_error *err) {
+    bool by_hand = !request->nightly && request->device == NULL;
+    int rc = by_hand ? td_need_dock(app->config, err) : 0;
+    for (size_t i = 0; i < request->collection_count && rc == 0; i++)
+        rc = td_need_collection(app->config, request->collections[i], err);
+    return rc;
 }
 
 /* Several JSON objects become one. */
@@ -85,7 +86,7 @@ int td_command_run(const struct td_app *app, const struct td_run_request *reques
     struct td_ledger *ledger = NULL;
     struct td_run *runs = NULL;
     size_t ran = 0, docks = 0;
-    int rc = check_names(app, request, err);
+    int rc = check_needs(app, request, err);
     if (rc != 0)
         return rc;
     for (size_t i = 0; i < app->config->dock_count; i++)

@@ -5,6 +5,7 @@
 #include "twindock/run/commands.h"
 #include "twindock/run/docking.h"
 #include "twindock/run/engine.h"
+#include "twindock/run/need.h"
 #include "twindock/run/notify.h"
 
 #include <errno.h>
@@ -169,8 +170,12 @@ static const char *safe_sentence(struct verifying *verifying) {
 }
 
 static int verify_docked(struct verifying *verifying, struct td_buf *out) {
-    const struct td_pair *pair = verifying->docking.judgement.pair;
-    int rc = describe_run(verifying);
+    const struct td_judgement *judgement = &verifying->docking.judgement;
+    int rc = judgement->verdict == TD_OK
+                 ? td_need_section(verifying->app->config, judgement->pair->collection, verifying->err)
+                 : 0;
+    if (rc == 0)
+        rc = describe_run(verifying);
     if (rc != 0)
         return rc;
     refuse_dirty(verifying);
@@ -179,9 +184,6 @@ static int verify_docked(struct verifying *verifying, struct td_buf *out) {
     } else {
         const struct td_collection_config *collection =
             td_config_collection(verifying->app->config, verifying->run.collection);
-        if (collection == NULL)
-            return td_fail_text(verifying->err, EINVAL, "%s has no section [collection %s]",
-                                verifying->app->config->file, pair->collection);
         rc = read_members(verifying, collection);
         if (rc == 0)
             rc = record_members(verifying);
@@ -228,11 +230,12 @@ int td_command_verify(const struct td_app *app, const char *collection, struct t
     struct td_ledger *ledger = NULL;
     bool found = false;
     int worst = TD_EXIT_OK;
-    if (collection != NULL && td_config_collection(app->config, collection) == NULL) {
-        td_fail_text(err, EINVAL, "%s has no section [collection %s]", app->config->file, collection);
-        return TD_EXIT_USAGE;
-    }
-    int rc = td_ledger_open(app->config->ledger, &ledger, err);
+    int rc = td_need_dock(app->config, err);
+    if (rc == 0 && collection != NULL)
+        rc = td_need_collection(app->config, collection, err);
+    if (rc != 0)
+        return rc;
+    rc = td_ledger_open(app->config->ledger, &ledger, err);
     for (size_t i = 0; i < app->config->dock_count && rc >= 0 && !found; i++) {
         struct td_run run;
         rc = td_verify_dock(app, ledger, &app->config->docks[i], collection, &found, &run, out, err);

@@ -6,6 +6,7 @@
 #include "twindock/model/verdict.h"
 #include "twindock/platform/udev_monitor.h"
 #include "twindock/run/commands.h"
+#include "twindock/run/need.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -111,10 +112,9 @@ static void watch(const struct td_app *app, struct td_udev_monitor *monitor, str
 
 int td_command_watch(const struct td_app *app, struct td_buf *out, struct td_error *err) {
     struct td_udev_monitor *monitor = NULL;
-    if (app->config->dock_count == 0) {
-        td_fail_text(err, EINVAL, "%s has no [dock NAME] to watch", app->config->file);
-        return TD_EXIT_CONFIG;
-    }
+    int lacking = td_need_dock(app->config, err);
+    if (lacking != 0)
+        return lacking;
     TD_AUTOFREE struct watched *docks = calloc(app->config->dock_count, sizeof *docks);
     if (docks == NULL)
         return td_fail(err, ENOMEM, "watching");

@@ -308,6 +308,8 @@ td_is 78 "a pair without its section: check" check
 matches "a pair without its section: check's sentence" 'P is enrolled but has no section \[collection P\]' "$(tr -s ' \n' ' ' <"$OUT"; cat "$ERR")"
 td_is 78 "a pair without its section: run" run
 matches "a pair without its section: run's sentence" 'P is enrolled but has no section \[collection P\]' "$(tr -s ' \n' ' ' <"$OUT"; cat "$ERR")"
+td_is 78 "a pair without its section: verify" verify
+matches "a pair without its section: verify's sentence" 'P is enrolled but has no section \[collection P\]' "$(cat "$ERR")"
 undock
 equal "a pair without its section: no disk is changed" "$before" "$(sums "$C" "$D")"
 finish
