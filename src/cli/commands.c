@@ -184,10 +184,12 @@ static int do_restore(const struct td_app *app, const struct td_cli *cli, struct
         .path_count = cli->argument_count > 0 ? cli->argument_count - 1 : 0,
         .all = (cli->given & TD_OPT_ALL) != 0,
     };
-    if (request.collection == NULL || request.to == NULL)
-        return misuse(err, "restore needs a collection and --to DIR");
+    if (request.collection == NULL)
+        return misuse(err, "restore needs a collection");
     if (request.all == (request.path_count > 0))
         return misuse(err, "restore needs either paths or --all");
+    if (request.to == NULL)
+        return misuse(err, "restore needs --to DIR, the directory that receives the files");
     return td_command_restore(app, &request, out, err);
 }
 

@@ -34,8 +34,14 @@ static void show_program(struct td_buf *out) {
     td_buf_puts(out, "\nOptions:\n");
     show_options(TD_OPT_CONFIG | TD_OPT_JSON | TD_OPT_HELP | TD_OPT_VERSION, out);
     td_buf_puts(out, "\ntwindock COMMAND --help tells more about a command.\n\nExit codes:\n");
-    for (const struct td_exit_row *row = td_exit_table; row->meaning != NULL; row++)
-        td_buf_printf(out, "  %-4d %s\n", row->code, row->meaning);
+    for (const struct td_exit_row *row = td_exit_table; row->meaning != NULL; row++) {
+        char code[16];
+        const char *named = strchr(row->meaning, ':'); /* "128+N: ended by signal N" */
+        snprintf(code, sizeof code, "%d", row->code);
+        if (named != NULL)
+            snprintf(code, sizeof code, "%.*s", (int)(named - row->meaning), row->meaning);
+        td_buf_printf(out, "  %-6s %s\n", code, named != NULL ? named + 2 : row->meaning);
+    }
 }
 
 void td_cli_help(const struct td_cli_command *command, struct td_buf *out) {

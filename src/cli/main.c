@@ -19,13 +19,26 @@
 #include "twindock/base/io.h"
 #include "twindock/cli/cli.h"
 #include "twindock/config/config.h"
+#include "twindock/model/outcome.h"
 #include "twindock/model/verdict.h"
+#include "twindock/platform/json.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+/* Without standard streams the next files that are opened would take their numbers, and what is said would be written
+ * into them. Nobody listens: it goes nowhere. */
+static int open_standard(void) {
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    return fd < 0 ? -errno : close(fd);
+}
 
 /* Errors are one line on standard error, whatever bytes they hold. */
 static void complain(const struct td_error *err) {
@@ -34,6 +47,27 @@ static void complain(const struct td_error *err) {
     td_escape_text(&text, err->text);
     td_buf_putc(&text, '\n');
     (void)!write(STDERR_FILENO, text.data, text.len);
+}
+
+/* With --json there is an object on standard output also when a command ends before it has a report. */
+static void add_json(const struct td_cli *cli, const struct td_error *err, int code, struct td_buf *out) {
+    enum td_result result = code > TD_EXIT_SIGNAL                                ? TD_RESULT_INTERRUPTED
+                            : code == TD_EXIT_REFUSED || code == TD_EXIT_BUSY ? TD_RESULT_REFUSED
+                                                                                 : TD_RESULT_FAILED;
+    struct td_json *json = td_json_object();
+    td_json_text(json, "command", cli->command->name);
+    td_json_text(json, "result", td_result_names[result]);
+    td_json_int(json, "exit", code);
+    td_json_text(json, "reason", err->text);
+    td_json_print(json, out);
+    td_json_free(json);
+}
+
+static int fail(const struct td_cli *cli, const struct td_error *err, int code, struct td_buf *out) {
+    complain(err);
+    if ((cli->given & TD_OPT_JSON) != 0)
+        add_json(cli, err, code, out);
+    return code;
 }
 
 /* What was said is given out early when something slow follows. */
@@ -59,22 +93,24 @@ static int exit_code(int rc) {
     return rc == -EBUSY || rc == -EALREADY ? TD_EXIT_BUSY : TD_EXIT_INTERNAL;
 }
 
+/* The ledger is root's: what only reads it fails for others, and that is no fault of ours. */
+static bool needs_root_for_ledger(const struct td_config *config) {
+    return geteuid() != 0 && config->ledger != NULL && access(config->ledger, R_OK) != 0 && errno == EACCES;
+}
+
 static int carry_out(const struct td_cli *cli, struct td_buf *out) {
     static struct td_stop stop;
     struct td_config config = {0};
     struct td_error err = {0};
     struct td_app app = {.config = &config, .stop = &stop, .json = (cli->given & TD_OPT_JSON) != 0, .flush = flush_out};
     if (cli->command->needs_config &&
-        td_config_load(cli->config != NULL ? cli->config : TD_CONFIG_FILE, &config, &err) != 0) {
-        complain(&err);
-        return TD_EXIT_CONFIG;
-    }
+        td_config_load(cli->config != NULL ? cli->config : TD_CONFIG_FILE, &config, &err) != 0)
+        return fail(cli, &err, TD_EXIT_CONFIG, out);
     if (cli->command->needs_root && geteuid() != 0) {
         td_fail_text(&err, EPERM, "%s works with disks and mounts and needs root; try sudo twindock %s",
                      cli->command->name, cli->command->name);
-        complain(&err);
         td_config_free(&config);
-        return TD_EXIT_REFUSED;
+        return fail(cli, &err, TD_EXIT_REFUSED, out);
     }
     raise_limits();
     td_stop_on_signals(&stop);
@@ -83,10 +119,16 @@ static int carry_out(const struct td_cli *cli, struct td_buf *out) {
         td_fail_text(&err, EINTR, "stopped before anything was written");
         rc = TD_EXIT_SIGNAL + atomic_load(&stop.signal);
     }
+    if (rc < 0 && needs_root_for_ledger(&config)) {
+        td_fail_text(&err, EACCES, "%s reads the ledger %s and needs root for it; try sudo twindock %s",
+                     cli->command->name, config.ledger, cli->command->name);
+        rc = TD_EXIT_REFUSED;
+    }
+    rc = exit_code(rc);
     if (out->len == 0 && !said_something && err.code != 0 && rc != 0)
-        complain(&err);
+        fail(cli, &err, rc, out);
     td_config_free(&config);
-    return exit_code(rc);
+    return rc;
 }
 
 int main(int argc, char **argv) {
@@ -94,6 +136,8 @@ int main(int argc, char **argv) {
     struct td_error err = {0};
     struct td_cli cli;
     int code = TD_EXIT_OK;
+    if (open_standard() != 0)
+        return TD_EXIT_INTERNAL;
     if (td_cli_parse(argc, argv, &cli, &err) != 0) {
         complain(&err);
         return TD_EXIT_USAGE;
@@ -104,7 +148,10 @@ int main(int argc, char **argv) {
         td_cli_help(cli.command, &out);
     else
         code = carry_out(&cli, &out);
-    if (out.len > 0 && td_write_all(STDOUT_FILENO, out.data, out.len) != 0)
-        return code != 0 ? code : TD_EXIT_INTERNAL;
-    return code;
+    int written = out.len > 0 ? td_write_all(STDOUT_FILENO, out.data, out.len) : 0;
+    if (written != 0) {
+        td_fail(&err, -written, "standard output cannot be written");
+        complain(&err);
+    }
+    return written != 0 && code == 0 ? TD_EXIT_INTERNAL : code;
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -130,9 +131,20 @@ static int choose_command(struct td_cli *cli, int argc, char **argv, int at, str
     return (cli->given & (TD_OPT_HELP | TD_OPT_VERSION)) != 0 ? 0 : check_fit(cli, err);
 }
 
+/* Where help is to be had about a command line that makes no sense: with the command, when it has one. Its name is the
+ * first word that is one. */
+static const char *help_of(int argc, char **argv, char text[64]) {
+    const struct td_cli_command *command = NULL;
+    for (int i = 1; i < argc && command == NULL; i++)
+        command = strcmp(argv[i], "--info") == 0 ? find_command("info") : find_command(argv[i]);
+    snprintf(text, 64, "twindock %s%s--help", command != NULL ? command->name : "", command != NULL ? " " : "");
+    return text;
+}
+
 /* getopt takes any beginning of a long option's name. For options that disarm a safeguard that is too little, so none
  * is taken unless it is written out. */
 static int check_spelling(int argc, char **argv, struct td_error *err) {
+    char help[64];
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
         if (strncmp(argv[i], "--", 2) != 0)
             continue;
@@ -141,16 +153,17 @@ static int check_spelling(int argc, char **argv, struct td_error *err) {
         while (row->name != NULL && (strlen(row->name) != len || strncmp(row->name, argv[i] + 2, len) != 0))
             row++;
         if (row->name == NULL)
-            return td_fail_text(err, EINVAL, "unknown option %s; see twindock --help", argv[i]);
+            return td_fail_text(err, EINVAL, "unknown option %s; see %s", argv[i], help_of(argc, argv, help));
         if (row->argument == NULL && argv[i][2 + len] == '=')
-            return td_fail_text(err, EINVAL, "--%s takes no value; see twindock --help", row->name);
+            return td_fail_text(err, EINVAL, "--%s takes no value; see %s", row->name,
+                                help_of(argc, argv, help));
     }
     return 0;
 }
 
 int td_cli_parse(int argc, char **argv, struct td_cli *out, struct td_error *err) {
     struct option longs[OPTIONS];
-    char shorts[3 * OPTIONS];
+    char shorts[3 * OPTIONS], help[64];
     int answer;
     *out = (struct td_cli){0};
     int spelled = check_spelling(argc, argv, err);
@@ -161,9 +174,10 @@ int td_cli_parse(int argc, char **argv, struct td_cli *out, struct td_error *err
     optind = 0;
     while ((answer = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
         if (answer == ':')
-            return td_fail_text(err, EINVAL, "%s needs a value; see twindock --help", argv[optind - 1]);
+            return td_fail_text(err, EINVAL, "%s needs a value; see %s", argv[optind - 1], help_of(argc, argv, help));
         if (answer == '?')
-            return td_fail_text(err, EINVAL, "unknown option %s; see twindock --help", argv[optind - 1]);
+            return td_fail_text(err, EINVAL, "unknown option %s; see %s", argv[optind - 1],
+                                help_of(argc, argv, help));
         take(out, find_option(answer), optarg);
     }
     return choose_command(out, argc, argv, optind, err);

@@ -232,4 +232,15 @@ for sizes in '0 1 -    -' '1023 1024 1023 1.0K' '1024000 1023999 1000K 1000K' '1
     info
     equal "sizes of $used and $free bytes" "$(printf '%4s %4s' "$(human "$used")" "$(human "$free")")" "$(sed -n 2p "$OUT" | cut -c 33-41)"
 done
+
+# Who may not read the ledger is told so; nothing is wrong with it.
+if setpriv --help >/dev/null 2>&1; then
+    chmod 755 "$T" && chmod 644 "$CONF" && cp "$TWINDOCK" "$T/twindock"
+    for command in info "history M"; do
+        # shellcheck disable=SC2086
+        setpriv --reuid 65534 --regid 65534 --clear-groups "$T/twindock" $command -c "$CONF" >"$OUT" 2>"$ERR"
+        equal "$command without root: exit 2" 2 $?
+        matches "$command without root: what to do" "needs root for it; try sudo twindock ${command% M}" "$(cat "$ERR")"
+    done
+fi
 finish

@@ -122,6 +122,9 @@ usage() {
     equal "$name: exit 64" 64 $?
     complains "$name" "$regex"
 }
+usage "an unknown option tells of its command" 'see twindock run --help' run --dry
+usage "restore without a place" 'needs --to DIR' restore M a -c "$CONF"
+usage "a collection that is not configured: which ones are" 'there is M$' run NOSUCH -c "$CONF"
 usage "no command" 'see twindock --help'
 usage "an unknown command" 'unknown command "backup"; see twindock --help' backup
 usage "an unknown option" 'unknown option --frobnicate' run --frobnicate
@@ -136,6 +139,37 @@ usage "format of a collection that is not configured" 'no section \[collection N
 usage "enroll with an unknown layout" 'layout' enroll M --layout raid -c "$CONF"
 usage "verify of a collection that is not configured" 'no section \[collection NOSUCH\]' verify NOSUCH -c "$CONF"
 usage "format in a dock that is not configured" 'dock' format M --yes --dock nosuch -c "$CONF"
+
+# Without a dock no command says that nothing is docked; what starts by itself leaves such a machine in peace.
+sed '/^\[dock/,/^settle/d' "$T/good.conf" >"$CONF"
+for command in check run verify "format M" "enroll M" "restore M --all --to $T/back" "restore --drill" watch; do
+    # shellcheck disable=SC2086
+    td_is 78 "$command without a dock" $command
+    complains "$command without a dock" 'no section \[dock NAME\]'
+done
+td_is 0 "run --nightly without a dock" run --nightly
+td_is 0 "run --device without a dock" run --device /dev/null
+rm -r "$T/ledger"
+cp "$T/good.conf" "$CONF"
+
+# With --json there is an object whatever happens.
+for case in "78 $T/nowhere.conf info" "64 $CONF run NOSUCH" "2 $CONF heal M x" "2 $CONF format M"; do
+    read -r code file command <<<"$case"
+    # shellcheck disable=SC2086
+    "$TWINDOCK" -c "$file" $command --json </dev/null >"$OUT" 2>"$ERR"
+    equal "$command --json that fails: exit $code, here too" "$code $code" "$? $(json exit)"
+    matches "$command --json that fails: it is said twice" "^twindock: $(json reason | sed 's/[][\.]/./g')\$" "$(cat "$ERR")"
+done
+rm -r "$T/ledger"
+
+# Files that are opened must not take the place of standard streams that are closed: what is said would go into them.
+"$TWINDOCK" watch -c "$CONF" <&- >&- 2>&- &
+watch=$!
+for i in $(seq 100); do [[ $(readlink /proc/$watch/exe) = "$TWINDOCK" && -e /proc/$watch/fd/3 ]] && break; sleep 0.05; done
+sleep 0.2
+equal "closed standard streams go nowhere" '/dev/null /dev/null /dev/null' \
+    "$(readlink /proc/$watch/fd/0) $(readlink /proc/$watch/fd/1) $(readlink /proc/$watch/fd/2)"
+kill "$watch"; wait "$watch"
 
 # shown NAME REGEX ARGUMENT...: exit 0, on standard output alone.
 shown() {
@@ -159,5 +193,6 @@ for option in --config --json --dry-run --device --nightly --accept-changes --ac
 done
 "$TWINDOCK" --help >/dev/full 2>/dev/null
 matches "standard output that is full is no success" '^[1-9]' $?
+matches "standard output that is full is told" 'standard output cannot be written' "$("$TWINDOCK" --help 2>&1 >/dev/full)"
 check "none of all this made a ledger" [ ! -e "$T/ledger/twindock.db" ]
 finish
