@@ -17,6 +17,7 @@ enum sort {
     SORT_GONE,
     SORT_ALTERED,
     SORT_UNREADABLE, /* in the source, or not to be written */
+    SORT_NO_ROOM,
     SORT_NOTED,
     SORTS
 };
@@ -34,11 +35,18 @@ bool td_finding_is_gone(const struct td_incident *incident) {
            strcmp(incident->detail, "No such file or directory") == 0;
 }
 
+static bool has_no_room(const struct td_incident *incident) {
+    return incident->cause == TD_CAUSE_WRITE_ERROR && incident->detail != NULL &&
+           strcmp(incident->detail, TD_DETAIL_NO_ROOM) == 0;
+}
+
 static enum sort sort_of_unreadable(const struct td_incident *incident) {
     if (incident->cause == TD_CAUSE_LOST)
         return SORT_NO_COPY;
     if (td_finding_is_gone(incident))
         return SORT_GONE;
+    if (has_no_room(incident))
+        return SORT_NO_ROOM;
     if (incident->member == 0)
         return SORT_UNREADABLE;
     switch (incident->cause) {
@@ -93,7 +101,12 @@ static void count(const struct td_report *report, struct tally tally[SORTS]) {
     for (size_t i = 0; i < report->incident_count; i++) {
         const struct td_incident *incident = &report->incidents[i];
         struct tally *found = &tally[sort_of(incident)];
-        if (found->count++ == 0) {
+        /* The list is in the order of paths: a file that neither member took is one file. */
+        bool again = i > 0 && sort_of(incident) >= SORT_UNREADABLE && sort_of(incident) == sort_of(incident - 1) &&
+                     strcmp(incident->path, incident[-1].path) == 0;
+        if (again) {
+            found->member = 0;
+        } else if (found->count++ == 0) {
             found->path = incident->path;
             found->member = incident->member;
         } else if (found->member != incident->member) {
@@ -203,6 +216,17 @@ static void say_unreadable(const struct td_report *report, const struct tally *f
     end_with_the_one(report, found, out);
 }
 
+static void say_no_room(const struct td_report *report, const struct tally *found, struct td_buf *out) {
+    if (found->count == 0)
+        return;
+    td_text_next(out);
+    td_text_count(out, found->count, "file finds no room", "files find no room");
+    say_place(found, out);
+    end_with_the_one(report, found, out);
+    td_buf_printf(out, " Make room in the collection, leave %s out with `exclude`, or take larger disks.",
+                  number(found, "it", "them"));
+}
+
 /* --- members ----------------------------------------------------------------------------------------- */
 
 static bool has_state(const struct td_report *report, enum td_side side, const char *state) {
@@ -292,6 +316,7 @@ void td_findings_say(const struct td_report *report, struct td_buf *out) {
     say_unrepaired(report, tally, &said);
     say_unreadable(report, &tally[SORT_UNREADABLE], &said);
     advise_files(report, tally, &said);
+    say_no_room(report, &tally[SORT_NO_ROOM], &said);
     td_buf_add(out, td_buf_text(&said), said.len);
 }
 
@@ -323,5 +348,10 @@ bool td_findings_name_unrepaired(const struct td_report *report, struct td_buf *
         td_buf_puts(out, ", not repaired");
         return true;
     }
-    return false;
+    bool alone = tally[SORT_NO_ROOM].count > 0 && tally[SORT_UNREADABLE].count == 0;
+    if (alone) {
+        td_text_count(out, tally[SORT_NO_ROOM].count, "file finds no room", "files find no room");
+        say_place(&tally[SORT_NO_ROOM], out);
+    }
+    return alone;
 }

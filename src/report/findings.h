@@ -15,8 +15,8 @@ bool td_finding_is_gone(const struct td_incident *incident);
 void td_findings_say(const struct td_report *report, struct td_buf *out);
 /* Append what was made right without being a fault of a disk: copies that somebody had altered. */
 void td_findings_say_altered(const struct td_report *report, struct td_buf *out);
-/* Append what is wrong on the members and was left so, for a subject: "1 file is missing on member B". False: nothing.
- */
+/* Append what is wrong on the members and was left so, for a subject: "1 file is missing on member B", or when there is
+ * nothing else that they have no room. False: nothing. */
 bool td_findings_name_unrepaired(const struct td_report *report, struct td_buf *out);
 
 #endif

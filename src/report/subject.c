@@ -18,7 +18,9 @@ static bool gone(const struct td_run *run, enum td_side side) {
 
 static void say_member(const struct td_run *run, struct td_buf *out) {
     bool a = gone(run, TD_A), b = gone(run, TD_B);
-    if (a && b) {
+    if (a && b && has_state(run, TD_A, "full") && has_state(run, TD_B, "full")) {
+        td_buf_puts(out, "both members are full");
+    } else if (a && b) {
         td_buf_puts(out, "both members were lost");
     } else if (a || b) {
         enum td_side side = a ? TD_A : TD_B;

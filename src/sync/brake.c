@@ -30,10 +30,12 @@ static bool off(int share) {
 static void say(struct td_buf *why, const char *verb, const struct td_brake *brake, uint64_t files, uint64_t bytes,
                 int share) {
     char part[TD_SIZE_MAX], whole[TD_SIZE_MAX];
+    const char *unit = bytes < 1024 && brake->base_bytes >= 1024 ? bytes == 1 ? " byte" : " bytes" : "";
     td_format_size(part, bytes);
     td_format_size(whole, brake->base_bytes);
-    td_buf_printf(why, "The run would %s %ju of %ju file%s (%s of %s); the limit is ", verb, (uintmax_t)files,
-                  (uintmax_t)brake->base_files, brake->base_files == 1 ? "" : "s", part, whole);
+    td_buf_printf(why, "The run would %s %ju of %ju file%s (%s%s of %s%s); the limit is ", verb, (uintmax_t)files,
+                  (uintmax_t)brake->base_files, brake->base_files == 1 ? "" : "s", part, unit, whole,
+                  brake->base_bytes < 1024 ? " bytes" : "");
     if (share % 100 != 0)
         td_buf_printf(why, "%d.%02d %%.", share / 100, share % 100);
     else

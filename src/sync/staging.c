@@ -7,6 +7,7 @@
 #include "twindock/base/beneath.h"
 #include "twindock/base/cleanup.h"
 #include "twindock/base/sys.h"
+#include "twindock/model/outcome.h"
 #include "twindock/sync/attributes.h"
 
 #include <dirent.h>
@@ -88,7 +89,7 @@ static int td_preallocate(struct td_target *target, const struct td_task *task) 
 int td_stage_file(struct td_target *target, struct td_task *task, uint64_t need, struct td_error *err) {
     int rc = td_room_reserve(target, need);
     if (rc < 0)
-        return td_fail_text(err, -rc, "%s needs more room than the member can give", task->op.path);
+        return td_fail_text(err, -rc, TD_DETAIL_NO_ROOM);
     rc = td_stage_new(target, task, td_make_file);
     if (rc == 0 && need >= task->size && task->size >= TD_PREALLOCATE)
         rc = td_preallocate(target, task);

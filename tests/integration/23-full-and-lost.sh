@@ -136,6 +136,7 @@ dock "$A" "$B"
 td_is 3 "too big: run" run --json
 equal "too big: states" 'ok ok' "$(json members A state) $(json members B state)"
 equal "too big: it is told once" 'first/a-film B write-error 1' "$(json unreadable 0 path) $(json unreadable 0 member) $(json unreadable 0 cause) $(json unreadable | grep -o path | wc -l)"
+matches "too big: the sentence" '^1 file finds no room on member B .*a-film.*Make room' "$(json reason)"
 undock
 check "too big: A is complete" same_tree "$A"
 equal "too big: B's history is all there" "$before" "$(kept)"

@@ -54,7 +54,9 @@ static const struct row rows[] = {
     {{20, 1000, 2, 10, 0, 0, 0, 0}, DELETE, CHANGE, NULL},
     {{5, 1000, 5, 1000, 0, 0, 0, 0}, DELETE, CHANGE, "delete 5 of 5"},
     {{5, 1000, 1, 10, 0, 0, 0, 0}, DELETE, CHANGE, "delete 1 of 5"},
-    {{1, 10, 1, 10, 0, 0, 0, 0}, DELETE, CHANGE, "delete 1 of 1 file ("},
+    {{1, 10, 1, 10, 0, 0, 0, 0}, DELETE, CHANGE, "delete 1 of 1 file (10 of 10 bytes); "},
+    {{20, 4096, 3, 87, 0, 0, 0, 0}, DELETE, CHANGE, "delete 3 of 20 files (87 bytes of 4.0K); "},
+    {{20, 4096, 3, 1, 0, 0, 0, 0}, DELETE, CHANGE, "delete 3 of 20 files (1 byte of 4.0K); "},
     {{5, 1000, 2, 0, 3, 0, 3, 0}, DELETE, CHANGE, "delete 2 of 5"}, /* nothing would be left */
     {{5, 1000, 0, 0, 5, 0, 5, 0}, DELETE, CHANGE, "change 5 of 5 files"},
     {{5, 1000, 0, 0, 5, 1000, 0, 0}, DELETE, CHANGE, "change 5 of 5"},

@@ -355,6 +355,31 @@ static void test_failures(void **state) {
     assert_sentence(&report, "member A was lost: reading a\\x0ab\\x1b[2J");
 }
 
+static void test_files_that_find_no_room(void **state) {
+    (void)state;
+    struct td_run run = make_run();
+    struct td_incident list[] = {{TD_INCIDENT_UNREADABLE, TD_CAUSE_WRITE_ERROR, "a", 'B', "Input/output error"},
+                                 {TD_INCIDENT_UNREADABLE, TD_CAUSE_WRITE_ERROR, "film", 'A', TD_DETAIL_NO_ROOM},
+                                 {TD_INCIDENT_UNREADABLE, TD_CAUSE_WRITE_ERROR, "film", 'B', TD_DETAIL_NO_ROOM}};
+    struct td_report report = {.run = &run, .incidents = &list[1], .incident_count = 2};
+    run.exit = TD_EXIT_UNREADABLE;
+    run.counts = (struct td_counts){.files = 9, .unreadable = 2};
+    assert_sentence(&report,
+                    "1 file finds no room on the disks (M/film). Make room in the collection, leave it out with "
+                    "`exclude`, or take larger disks.");
+    report.incident_count = 1;
+    run.counts.unreadable = 1;
+    assert_sentence(&report,
+                    "1 file finds no room on member A (M/film). Make room in the collection, leave it out with "
+                    "`exclude`, or take larger disks.");
+    report = (struct td_report){.run = &run, .incidents = list, .incident_count = 3};
+    run.counts.unreadable = 3;
+    assert_sentence(&report,
+                    "1 file could not be read or copied (M/a). What was copied of it before is kept; run again when it "
+                    "can be read. 1 file finds no room on the disks (M/film). Make room in the collection, leave it "
+                    "out with `exclude`, or take larger disks.");
+}
+
 static void test_names_are_escaped(void **state) {
     (void)state;
     struct td_run run = make_run();
@@ -615,6 +640,7 @@ int main(void) {
         cmocka_unit_test(test_altered_copies_do_not_hide_success),
         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_names_are_escaped),
+        cmocka_unit_test(test_files_that_find_no_room),
         cmocka_unit_test(test_sentence_survives_as_reason),
         cmocka_unit_test(test_every_incident_has_a_line),
         cmocka_unit_test(test_report_json),

@@ -190,6 +190,23 @@ static void test_subjects_of_what_was_not_repaired(void **state) {
     assert_string_equal(td_buf_text(&subject), "twindock on h: M: 1 file is missing on member A");
 }
 
+static void test_subjects_of_what_finds_no_room(void **state) {
+    (void)state;
+    struct td_incident list[] = {{TD_INCIDENT_UNREADABLE, TD_CAUSE_WRITE_ERROR, "film", 'A', TD_DETAIL_NO_ROOM},
+                                 {TD_INCIDENT_UNREADABLE, TD_CAUSE_WRITE_ERROR, "film", 'B', TD_DETAIL_NO_ROOM}};
+    struct td_run run = make_run(TD_EXIT_UNREADABLE);
+    struct td_report report = {.run = &run, .incidents = list, .incident_count = 2};
+    struct td_mail mail = {.to = "root", .host = "h", .when = WED_SEP_10, .report = &report};
+    TD_AUTOBUF struct td_buf out = {0}, subject = {0};
+    run.counts.unreadable = 2;
+    td_mail_compose(&mail, &out, &subject);
+    assert_string_equal(td_buf_text(&subject), "twindock on h: M: 1 file finds no room on the disks");
+    run = make_run(TD_EXIT_MEMBER_LOST);
+    for (int side = TD_A; side <= TD_B; side++)
+        snprintf(run.state[side], sizeof run.state[side], "full");
+    assert_subject(&run, "M: both members are full");
+}
+
 static void test_subjects_of_refusals(void **state) {
     (void)state;
     struct td_run run = make_refusal();
@@ -411,6 +428,7 @@ int main(void) {
         cmocka_unit_test_setup(test_own_text, pacific),
         cmocka_unit_test_setup(test_subjects_of_results, pacific),
         cmocka_unit_test_setup(test_subjects_of_what_was_not_repaired, pacific),
+        cmocka_unit_test_setup(test_subjects_of_what_finds_no_room, pacific),
         cmocka_unit_test_setup(test_subjects_of_refusals, pacific),
         cmocka_unit_test_setup(test_subject_is_cut, pacific),
         cmocka_unit_test(test_encoded_words),

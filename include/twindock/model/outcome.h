@@ -33,6 +33,9 @@ enum td_cause {
 };
 extern const char *const td_cause_names[TD_CAUSE_COUNT];
 
+/* The detail of a "write-error" of a file that is larger than all the room that the member could make. */
+#define TD_DETAIL_NO_ROOM "it needs more room than the disk has"
+
 struct td_incident {
     enum td_incident_kind kind;
     enum td_cause cause;
