@@ -116,17 +116,17 @@ static const struct sample *oldest(const struct td_progress *progress) {
     return &progress->samples[(progress->next + SAMPLES - progress->count) % SAMPLES];
 }
 
-/* A new phase counts its own work, so it begins its own rate. */
-static void take_sample(struct td_progress *progress, const struct td_progress_state *state, int64_t now) {
+/* A new phase counts its own work, so it begins its own rate. True when one has begun. */
+static bool take_sample(struct td_progress *progress, const struct td_progress_state *state, int64_t now) {
     const char *phase = state->phase != NULL ? state->phase : "";
-    if (strncmp(progress->phase, phase, PHASE_MAX - 1) != 0 ||
-        (progress->count > 0 && state->done < newest(progress)->done)) {
+    bool turned = strncmp(progress->phase, phase, PHASE_MAX - 1) != 0;
+    if (turned || (progress->count > 0 && state->done < newest(progress)->done)) {
         progress->count = 0;
         memset(progress->phase, 0, sizeof progress->phase);
         memcpy(progress->phase, phase, strnlen(phase, PHASE_MAX - 1));
     }
     if (progress->count > 0 && now - newest(progress)->when < NS_PER_S)
-        return;
+        return turned;
     struct sample *sample = &progress->samples[progress->next];
     *sample = (struct sample){.when = now, .done = state->done};
     for (int side = 0; side < TD_SIDES; side++)
@@ -134,6 +134,7 @@ static void take_sample(struct td_progress *progress, const struct td_progress_s
     progress->next = (progress->next + 1) % SAMPLES;
     if (progress->count < SAMPLES)
         progress->count++;
+    return turned;
 }
 
 /* Bytes a second, 0: not known yet. */
@@ -267,12 +268,13 @@ static bool send_words(const struct td_progress *progress, const char *text) {
 
 /* --- what is called ------------------------------------------------------------------------------------ */
 
-static bool is_time(struct td_progress *progress, int64_t now) {
+/* On a terminal a new phase shows at once: what comes after it may be silent for a while. */
+static bool is_time(struct td_progress *progress, int64_t now, bool turned) {
     if (!progress->begun) {
         progress->begun = true;
         progress->printed = progress->terminal ? now - REDRAW_NS : now;
     }
-    if (now - progress->printed < (progress->terminal ? REDRAW_NS : LINE_NS))
+    if (now - progress->printed < (progress->terminal ? REDRAW_NS : LINE_NS) && !(turned && progress->terminal))
         return false;
     progress->printed = now;
     return true;
@@ -281,8 +283,8 @@ static bool is_time(struct td_progress *progress, int64_t now) {
 void td_progress_show(struct td_progress *progress, const struct td_progress_state *state, int64_t now) {
     if (progress->quiet)
         return;
-    take_sample(progress, state, now);
-    if (!is_time(progress, now))
+    bool turned = take_sample(progress, state, now);
+    if (!is_time(progress, now, turned))
         return;
     TD_AUTOBUF struct td_buf text = {0};
     uint64_t rate = rate_of(progress, state->done, now);

@@ -390,6 +390,7 @@ static int carry_out(struct td_backup *backup, struct td_error *err) {
         int stock = take_stock(backup, completed, err);
         rc = rc != 0 ? rc : stock;
     }
+    td_engine_note(&backup->engine); /* a stop is told before the disks are closed */
     if (rc == 0)
         rc = td_backup_finish(backup, err);
     else if (rc == -ECANCELED)

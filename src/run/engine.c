@@ -93,8 +93,17 @@ static void watch_disks(struct td_engine *engine, int64_t now) {
             tell_loss(engine, (enum td_side)side);
 }
 
+/* Syncing and closing can take a while on slow disks: whoever asked must see that they were heard. */
+static void tell_stop(struct td_engine *engine) {
+    if (engine->stop_told || engine->progress == NULL || !td_stop_asked(engine->stop))
+        return;
+    engine->stop_told = true;
+    td_progress_say(engine->progress, "Stopping: what has been begun is finished first.");
+}
+
 void td_engine_note(struct td_engine *engine) {
     int64_t now = td_boot_ns();
+    tell_stop(engine);
     engine->shown.phase = engine->phase;
     note_progress(engine, now);
     watch_disks(engine, now);

@@ -345,6 +345,7 @@ int td_engine_run_ops(struct td_engine *engine, struct td_error *err) {
     }
     if (rc == 0)
         rc = td_engine_tick(engine, true, err);
+    td_engine_note(engine);
     td_engine_targets_stop(engine, rc != 0 && rc != -ECANCELED);
     notice_losses(engine);
     int drained = td_engine_drain(engine, 0, err);

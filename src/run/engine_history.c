@@ -304,6 +304,7 @@ int td_engine_prove_history(struct td_engine *engine, bool repair, struct td_err
     struct kept_reader readers[2];
     const struct timespec pause = {.tv_nsec = WAIT_NS};
     engine->phase = "proving history";
+    engine->shown = (struct td_progress_state){.phase = engine->phase};
     int rc = start_reader(&readers[0], engine, TD_A, err);
     int other = start_reader(&readers[1], engine, TD_B, err);
     rc = rc != 0 ? rc : other;

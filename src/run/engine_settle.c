@@ -323,6 +323,7 @@ int td_engine_directories(struct td_engine *engine, struct td_error *err) {
     struct td_entry entry;
     bool started = false;
     engine->phase = "finishing";
+    engine->shown = (struct td_progress_state){.phase = engine->phase};
     int rc = td_work_entries(engine->ledger, TD_SOURCE, true, &cursor, err);
     while (rc == 0 && (rc = td_work_next_entry(cursor, &entry, err)) > 0) {
         struct td_op op = {.action = TD_ACT_ATTRIBUTES, .path = entry.path, .entry = &entry};

@@ -161,6 +161,24 @@ for signal in TERM INT HUP; do
     dock "$A" "$B"
 done
 
+# Whoever stops a run is told at once that it was heard.
+told=0
+for try in 1 2 3 4 5; do
+    head -c 20000000 /dev/urandom >"$SRC/large.bin"
+    start --json
+    for i in $(seq 400); do
+        case $(ledger "SELECT phase FROM run WHERE ended IS NULL ORDER BY id DESC LIMIT 1" 2>/dev/null) in
+        copying | proving) break ;;
+        esac
+        sleep 0.005
+    done
+    kill -INT "$RUN" 2>/dev/null
+    wait "$RUN"
+    [[ $? = 130 ]] && { told=$(grep -c '^Stopping: ' "$ERR"); break; }
+done
+equal "a run that is stopped says so, once" 1 "$told"
+td_is 0 "and the next one ends well" run
+
 # What was proven before the signal is not read again by the next run, unless it has changed since, however quietly.
 mkdir "$SRC/quiet"
 for i in $(seq 40); do echo "quiet $i" >"$SRC/quiet/q$i"; done

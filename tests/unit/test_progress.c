@@ -153,6 +153,10 @@ static void test_terminal_is_redrawn_in_place(void **state) {
     assert_arrived(terminal.master, "");
     td_progress_show(progress, &now, 50 * S + S / 5);
     assert_arrived(terminal.master, "\rcopying   20 %\033[K");
+    /* a new phase at once: it may be the last that is heard for a while */
+    struct td_progress_state last = {.phase = "finishing"};
+    td_progress_show(progress, &last, 50 * S + S / 5 + S / 100);
+    assert_arrived(terminal.master, "\rfinishing \033[K");
     struct winsize narrow = {.ws_row = 24, .ws_col = 10};
     assert_int_equal(ioctl(terminal.slave, TIOCSWINSZ, &narrow), 0);
     td_progress_show(progress, &now, 50 * S + S / 2);

@@ -73,7 +73,7 @@ struct td_engine {
     struct td_progress_state shown;
     int64_t last_commit_ns, last_note_ns, last_watch_ns;
     uint64_t copied_before; /* of what is shown as done: without the file that is being copied */
-    bool loss_told[TD_SIDES];
+    bool loss_told[TD_SIDES], stop_told;
     bool in_transaction;
     pthread_mutex_t scan_lock;       /* walkers share the ledger's connection */
     const char *phase, *noted_phase; /* now, and as --info shows it */
