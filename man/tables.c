@@ -67,11 +67,11 @@ static void add_usage(struct td_buf *out, const char *usage) {
     }
 }
 
-/* A row's words as a sentence on a line of its own. */
+/* A row's words as a sentence on a line of its own. A first word with a colon is a value, to be typed as it is. */
 static void add_sentence(struct td_buf *out, const char *text) {
     size_t len = strlen(text);
     char first = (char)toupper((unsigned char)*text);
-    bool is_word = islower((unsigned char)text[1]) || text[1] == ' ';
+    bool is_word = (islower((unsigned char)text[1]) || text[1] == ' ') && text[strcspn(text, " :")] != ':';
     if (len == 0)
         return;
     if (*text == '.' || *text == '\'')

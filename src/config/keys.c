@@ -30,7 +30,7 @@ const struct config_key config_keys[] = {
     GLOBAL(TYPE_PATH, ledger, "/var/lib/twindock/twindock.db", NULL, "the database of pairs, runs and proofs"),
     GLOBAL(TYPE_RECIPIENT, mail_to, "root", NULL, "who gets mail; empty: nobody"),
     GLOBAL(TYPE_CHOICE, mail_on, "failure", mail_on,
-           "when: failure (also refusals and overdue pairs), change (also when the state became good again), always"),
+           "which runs are told: failure (also refusals and overdue pairs), change (also when the state became good again), always"),
     GLOBAL(TYPE_PATH, sendmail, "/usr/sbin/sendmail", NULL, "the program that takes mail"),
     GLOBAL(TYPE_CLOCK, finish_by, "", NULL, "begin no work that would not end by this local time; empty: no limit"),
 

@@ -225,5 +225,11 @@ int td_command_mail_test(const struct td_app *app, struct td_buf *out, struct td
     if (rc == 0)
         td_buf_printf(out, "A mail to %s was handed to %s. See whether it arrives.\n", app->config->mail_to,
                       app->config->sendmail);
+    if (rc == -ENOENT) {
+        td_fail_text(err, ENOENT,
+                     "mail cannot be sent: there is no %s; install a mail program such as msmtp-mta or dma, or name "
+                     "another with `sendmail` in %s",
+                     app->config->sendmail, app->config->file);
+    }
     return rc == 0 ? 0 : rc == -ENOENT ? TD_EXIT_CONFIG : TD_EXIT_INTERNAL;
 }

@@ -68,7 +68,7 @@ static int refuse(struct td_restoring *restoring, struct td_buf *out, const char
         td_json_free(json);
     } else {
         td_text_path(out, "", restoring->request->collection != NULL ? restoring->request->collection : "restore");
-        td_buf_puts(out, "  refused: ");
+        td_buf_puts(out, " refused: ");
         td_text_prose(out, text);
         td_buf_putc(out, '\n');
     }
@@ -366,6 +366,25 @@ static int try_dock(const struct td_app *app, const struct td_restore_request *r
     return rc;
 }
 
+/* Why no dock would do. */
+static int refuse_undocked(const struct td_app *app, const struct td_restore_request *request, struct td_ledger *ledger,
+                           struct td_buf *out, struct td_error *err) {
+    struct td_restoring nobody = {.app = app, .request = request};
+    TD_AUTOFREE struct td_pair *pairs = NULL;
+    size_t count = 0;
+    int rc = td_ledger_pairs(ledger, &pairs, &count, err);
+    bool enrolled = false;
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        enrolled = enrolled || request->collection == NULL || strcmp(pairs[i].collection, request->collection) == 0;
+    if (rc != 0)
+        return rc;
+    if (!enrolled)
+        return refuse(&nobody, out, "no pair is enrolled; dock the two disks and say `twindock enroll %s`",
+                      request->collection != NULL ? request->collection : "COLLECTION");
+    return refuse(&nobody, out, "%s is docked; one of a pair is enough",
+                  request->collection != NULL ? "no disk of it" : "no enrolled disk");
+}
+
 int td_command_restore(const struct td_app *app, const struct td_restore_request *request, struct td_buf *out,
                        struct td_error *err) {
     struct td_ledger *ledger = NULL;
@@ -383,10 +402,8 @@ int td_command_restore(const struct td_app *app, const struct td_restore_request
     rc = td_ledger_open(app->config->ledger, &ledger, err);
     for (size_t i = 0; i < app->config->dock_count && rc == 0 && !found; i++)
         rc = try_dock(app, request, ledger, i, &found, out, err);
-    if (rc == 0 && !found) {
-        struct td_restoring nobody = {.app = app, .request = request};
-        rc = refuse(&nobody, out, "no disk of it is docked; one of the two is enough");
-    }
+    if (rc == 0 && !found)
+        rc = refuse_undocked(app, request, ledger, out, err);
     td_ledger_close(ledger);
     return rc;
 }

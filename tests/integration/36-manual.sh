@@ -34,9 +34,11 @@ for command in $commands; do
     done
 done
 for code in $("$TWINDOCK" --help | sed -n '/^Exit codes:/,$p' | awk '/^  [0-9]/ { print $1 }'); do
-    [[ $code = 128 ]] && code='128\+N'
-    has "twindock(8) has exit code $code" "^ {7}$code( |\$)" "$T/twindock.8"
+    has "twindock(8) has exit code $code" "^ {7}${code/+/\\+}( |\$)" "$T/twindock.8"
 done
+equal "the last one is any signal's" '128+N' "$code"
+# Words that are typed as they stand do not get a capital.
+has "a value that begins a row stays as it is" '^[[:blank:]]+strict: member A' "$T/twindock.conf.5"
 for verdict in $(sed -nE 's/^ *\[TD_[A-Z_]+\] = \{"([a-z-]+)",?.*/\1/p' "$ROOT/src/model/verdict.c"); do
     has "twindock(8) has the verdict $verdict" "^ {7}$verdict( |\$)" "$T/twindock.8"
 done

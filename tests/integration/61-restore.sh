@@ -128,8 +128,12 @@ equal "it is on record" 1 "$(ledger "SELECT count(*) FROM drill WHERE failed = 0
 # --- the ledger is lost ---------------------------------------------------------------------------------------------------
 
 undock
+td_is 2 "with nothing docked" restore M --all --to "$T/back3"
+matches "with nothing docked: says so" '^M refused: no disk of it is docked' "$(cat "$OUT")"
 rm -rf "$T/ledger"
 dock "$A" "$B"
+td_is 2 "with disks that no ledger knows" restore M --all --to "$T/back3"
+matches "with disks that no ledger knows: what to do" '^M refused: no pair is enrolled; .*`twindock enroll M`' "$(cat "$OUT")"
 td_is 0 "a new ledger" enroll M
 td_is 0 "learns what the disks hold" run
 td_is 0 "and everything comes back" restore M --all --to "$T/back3"
