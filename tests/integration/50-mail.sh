@@ -90,6 +90,10 @@ td info
 equal "and --info says nothing more of it" 0 "$(grep -c '^Mail:' "$OUT")"
 td_is 0 "mail-test" mail-test
 told 1 "mail-test: a mail"
+mv "$T/sendmail" "$T/sendmail.away"
+td_is 78 "mail-test without a mailer" mail-test
+matches "mail-test without a mailer: what to do" "there is no $T/sendmail; install a mail program .*sendmail. in $CONF" "$(cat "$ERR")"
+mv "$T/sendmail.away" "$T/sendmail"
 
 # --- overdue ------------------------------------------------------------------------------------------------------
 
