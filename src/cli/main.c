@@ -51,9 +51,9 @@ static void complain(const struct td_error *err) {
 
 /* With --json there is an object on standard output also when a command ends before it has a report. */
 static void add_json(const struct td_cli *cli, const struct td_error *err, int code, struct td_buf *out) {
-    enum td_result result = code > TD_EXIT_SIGNAL                                ? TD_RESULT_INTERRUPTED
+    enum td_result result = code > TD_EXIT_SIGNAL                             ? TD_RESULT_INTERRUPTED
                             : code == TD_EXIT_REFUSED || code == TD_EXIT_BUSY ? TD_RESULT_REFUSED
-                                                                                 : TD_RESULT_FAILED;
+                                                                              : TD_RESULT_FAILED;
     struct td_json *json = td_json_object();
     td_json_text(json, "command", cli->command->name);
     td_json_text(json, "result", td_result_names[result]);
@@ -72,9 +72,11 @@ static int fail(const struct td_cli *cli, const struct td_error *err, int code, 
 
 /* What was said is given out early when something slow follows. */
 static bool said_something;
+static int not_written; /* the first error */
 static void flush_out(struct td_buf *out) {
+    int rc = out->len > 0 ? td_write_all(STDOUT_FILENO, td_buf_text(out), out->len) : 0;
+    not_written = not_written != 0 ? not_written : rc;
     said_something = said_something || out->len > 0;
-    (void)!td_write_all(STDOUT_FILENO, td_buf_text(out), out->len);
     td_buf_clear(out);
 }
 
@@ -148,10 +150,10 @@ int main(int argc, char **argv) {
         td_cli_help(cli.command, &out);
     else
         code = carry_out(&cli, &out);
-    int written = out.len > 0 ? td_write_all(STDOUT_FILENO, out.data, out.len) : 0;
-    if (written != 0) {
-        td_fail(&err, -written, "standard output cannot be written");
+    flush_out(&out);
+    if (not_written != 0) {
+        td_fail(&err, -not_written, "standard output cannot be written");
         complain(&err);
     }
-    return written != 0 && code == 0 ? TD_EXIT_INTERNAL : code;
+    return not_written != 0 && code == 0 ? TD_EXIT_INTERNAL : code;
 }

@@ -18,7 +18,8 @@ const struct td_cli_option td_cli_options[] = {
     {TD_OPT_ERASE, "erase", 0, NULL, "also disks that are not empty: everything on them is lost"},
     {TD_OPT_FULL, "full", 0, NULL, "read the disks: mirrored halves against each other, twins against the ledger"},
     {TD_OPT_EVERY_BLOCK, "every-block", 0, NULL, "mirrored halves: compare what is free as well"},
-    {TD_OPT_LAYOUT, "layout", 0, "LAYOUT", "what the pair is: twins (two filesystems), or mirrored (the dock writes both)"},
+    {TD_OPT_LAYOUT, "layout", 0, "LAYOUT",
+     "what the pair is: twins (two filesystems), or mirrored (the dock writes both)"},
     {TD_OPT_REPLACE, "replace", 0, "MEMBER", "the new disk takes the place of A or B, which is gone"},
     {TD_OPT_LIST, "list", 0, NULL, "only list the disks that are there now; wait for none"},
     {TD_OPT_DOCK, "dock", 0, "NAME", "the dock, when more than one holds two disks"},
@@ -155,8 +156,7 @@ static int check_spelling(int argc, char **argv, struct td_error *err) {
         if (row->name == NULL)
             return td_fail_text(err, EINVAL, "unknown option %s; see %s", argv[i], help_of(argc, argv, help));
         if (row->argument == NULL && argv[i][2 + len] == '=')
-            return td_fail_text(err, EINVAL, "--%s takes no value; see %s", row->name,
-                                help_of(argc, argv, help));
+            return td_fail_text(err, EINVAL, "--%s takes no value; see %s", row->name, help_of(argc, argv, help));
     }
     return 0;
 }
@@ -176,8 +176,7 @@ int td_cli_parse(int argc, char **argv, struct td_cli *out, struct td_error *err
         if (answer == ':')
             return td_fail_text(err, EINVAL, "%s needs a value; see %s", argv[optind - 1], help_of(argc, argv, help));
         if (answer == '?')
-            return td_fail_text(err, EINVAL, "unknown option %s; see %s", argv[optind - 1],
-                                help_of(argc, argv, help));
+            return td_fail_text(err, EINVAL, "unknown option %s; see %s", argv[optind - 1], help_of(argc, argv, help));
         take(out, find_option(answer), optarg);
     }
     return choose_command(out, argc, argv, optind, err);

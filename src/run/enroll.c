@@ -81,9 +81,10 @@ static int refuse_second_pair(const struct td_docking *docking, const char *coll
             continue;
         td_fail_text(
             err, EEXIST,
-            "Collection %s has an enrolled pair already, with the UUID %s. If these disks are to take its place, "
-            "say `twindock retire %s` first. Nothing was written.",
-            collection, docking->pairs[i].uuid, collection);
+            "Collection %s has an enrolled pair already, with the UUID %s. One new disk takes the place of a dead one "
+            "with `twindock enroll %s --replace A` (or B). If both disks are to be others, say `twindock retire %s` "
+            "first. Nothing was written.",
+            collection, docking->pairs[i].uuid, collection, collection);
         return TD_EXIT_REFUSED;
     }
     return 0;

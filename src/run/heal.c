@@ -1,6 +1,5 @@
 /* `heal`: a proven backup over a file of the source that has rotted. Reads the disks only, and the disks as they are.
  */
-#include "twindock/run/need.h"
 #include "twindock/sync/heal.h"
 
 #include "twindock/base/beneath.h"
@@ -8,6 +7,7 @@
 #include "twindock/base/clock.h"
 #include "twindock/run/docking.h"
 #include "twindock/run/held.h"
+#include "twindock/run/need.h"
 #include "twindock/sync/attributes.h"
 #include "twindock/sync/hash.h"
 

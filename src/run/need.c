@@ -12,8 +12,9 @@
 int td_need_dock(const struct td_config *config, struct td_error *err) {
     if (config->dock_count > 0)
         return 0;
-    td_fail_text(err, EINVAL, "%s has no section [dock NAME], so there is nothing to look at; add one with the help of "
-                              "`twindock slots`",
+    td_fail_text(err, EINVAL,
+                 "%s has no section [dock NAME], so there is nothing to look at; add one with the help of "
+                 "`twindock slots`",
                  config->file);
     return TD_EXIT_CONFIG;
 }

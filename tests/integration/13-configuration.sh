@@ -193,6 +193,9 @@ for option in --config --json --dry-run --device --nightly --accept-changes --ac
 done
 "$TWINDOCK" --help >/dev/full 2>/dev/null
 matches "standard output that is full is no success" '^[1-9]' $?
+"$TWINDOCK" verify -c "$T/good.conf" >/dev/full 2>"$ERR"
+matches "standard output that is full is told, also when it was wanted early" 'standard output cannot be written' "$(cat "$ERR")"
+rm -r "$T/ledger"
 matches "standard output that is full is told" 'standard output cannot be written' "$("$TWINDOCK" --help 2>&1 >/dev/full)"
 check "none of all this made a ledger" [ ! -e "$T/ledger/twindock.db" ]
 finish
