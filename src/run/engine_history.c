@@ -278,9 +278,9 @@ static int enter_job(struct kept_reader *reader, const struct kept_reader *other
         return 0;
     /* Lost is what is nowhere; what could only not be made good now is tried again by the next run. */
     bool lost = rc == -ENOENT && !is_gone(other);
-    rc = lost ? td_ledger_prove_kept(engine->ledger, engine->pair, reader->side, version->place, engine->cycle,
-                                              now, true, err)
-                       : td_ledger_doubt_kept(engine->ledger, engine->pair, reader->side, version->place, err);
+    rc = lost ? td_ledger_prove_kept(engine->ledger, engine->pair, reader->side, version->place, engine->cycle, now,
+                                     true, err)
+              : td_ledger_doubt_kept(engine->ledger, engine->pair, reader->side, version->place, err);
     return rc != 0 ? rc
                    : td_engine_incident(engine, TD_INCIDENT_UNREADABLE, TD_CAUSE_BACKUP_ROT, version->path,
                                         reader->side, detail, err);

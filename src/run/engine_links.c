@@ -1,7 +1,7 @@
 /*
- * Names of one inode of the source. What is proven of one of them on a member is proven of the others as far as they are
- * one inode there, too: a name may be missing on the member, or be a file of its own, because it could not be linked or
- * because somebody has replaced it. Such a name is read by itself.
+ * Names of one inode of the source. What is proven of one of them on a member is proven of the others as far as they
+ * are one inode there, too: a name may be missing on the member, or be a file of its own, because it could not be
+ * linked or because somebody has replaced it. Such a name is read by itself.
  */
 #include "twindock/base/beneath.h"
 #include "twindock/base/cleanup.h"

@@ -129,7 +129,8 @@ static int read_failed(struct td_engine *engine, const struct td_read_done *done
     int error = done->result.error;
     if (error == ECANCELED)
         return 0;
-    if (done->side != TD_SOURCE && (device_gone(error) || (error == EIO && !td_engine_member_answers(engine, done->side)))) {
+    if (done->side != TD_SOURCE &&
+        (device_gone(error) || (error == EIO && !td_engine_member_answers(engine, done->side)))) {
         td_engine_lose(engine, done->side, strerror(error));
         return 0;
     }

@@ -186,7 +186,11 @@ static void test_taken_back(void **state) {
 int main(void) {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_retired_pair), T(test_retired_member), T(test_replaced_member), T(test_a_replaced_member_has_no_history), T(test_replaced_after_it_was_retired),
+        T(test_retired_pair),
+        T(test_retired_member),
+        T(test_replaced_member),
+        T(test_a_replaced_member_has_no_history),
+        T(test_replaced_after_it_was_retired),
         T(test_taken_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

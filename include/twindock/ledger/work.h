@@ -68,12 +68,13 @@ int td_work_find_half_moved(struct td_ledger *ledger, int64_t pair, uint64_t *fi
                             struct td_error *err);
 
 /* Held files that have replaced another in the source, or whose place another has taken: where COPY would give what has
- * rotted to the members, a MOVE takes their good copy along, and what is known of it. *any: there are such, and they must
- * be done before anything else is copied. Called after td_work_find_astray() and before td_work_find_moves(). */
+ * rotted to the members, a MOVE takes their good copy along, and what is known of it. *any: there are such, and they
+ * must be done before anything else is copied. Called after td_work_find_astray() and before td_work_find_moves(). */
 int td_work_move_held(struct td_ledger *ledger, int64_t pair, bool *any, struct td_error *err);
 
-/* Before operations are carried out: members' copies that COPY, SPECIAL, LINK, MKDIR and MOVE will replace are on record as
- * proven no longer, so that nothing is which a run that is cut off has replaced. To be committed before they are begun.
+/* Before operations are carried out: members' copies that COPY, SPECIAL, LINK, MKDIR and MOVE will replace are on
+ * record as proven no longer, so that nothing is which a run that is cut off has replaced. To be committed before they
+ * are begun.
  */
 int td_work_doubt(struct td_ledger *ledger, int64_t pair, struct td_error *err);
 /* An operation on this path is being carried out. */
