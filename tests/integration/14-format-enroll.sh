@@ -109,7 +109,9 @@ td_is 0 "it is filled" run
 blockdev --flushbufs "$one"; blockdev --flushbufs "$two"
 equal "what lies beside them is untouched" "$beside" "$(cksum <"$T/x2"; cksum <"$T/y2")"
 check "the tables are whole" sh -c "sfdisk -V '$X' && sfdisk -V '$Y'"
-rm "$SLOT1" "$SLOT2"; losetup -d "$one" "$two"
+rm "$SLOT1" "$SLOT2"
+forget_partitions "$one"; forget_partitions "$two"
+losetup -d "$one" "$two"
 lose_ledger
 new_disk "$X" 32M; new_disk "$Y" 32M
 mkfs.ext4 -q "$X"; mkswap -q "$Y" 2>/dev/null

@@ -27,7 +27,10 @@ tear_down() {
     [[ $left ]] && kill -9 $left 2>/dev/null && wait 2>/dev/null
     [[ -d $T/mnt ]] && umount "$T"/mnt/* 2>/dev/null
     undock 2>/dev/null
-    for left in $(losetup -nlO NAME,BACK-FILE | awk -v t="$T/" 'index($2, t) == 1 { print $1 }'); do losetup -d "$left"; done
+    for left in $(losetup -nlO NAME,BACK-FILE | awk -v t="$T/" 'index($2, t) == 1 { print $1 }'); do
+        forget_partitions "$left"
+        losetup -d "$left"
+    done
     rm -rf "$T"
     exit "$status"
 }
@@ -60,7 +63,17 @@ new_disk() { rm -f "$1"; truncate -s "${2:-256M}" "$1"; } # new_disk IMAGE [SIZE
 # The slots are links to the loop devices that hold the disks, there while a disk is in. (Loop devices that were let go
 # may be taken by another program at any moment, so none is kept.)
 claim_slots() { SLOT1=$T/slot1 SLOT2=$T/slot2; }
-put() { ln -sfn "$(losetup -f --show "$2")" "$1"; } # put SLOT IMAGE
+put() { # put SLOT IMAGE
+    local device
+    device=$(losetup -f --show "$2") || return 1
+    forget_partitions "$device"
+    ln -sfn "$device" "$1"
+}
+# Partitions that the kernel was told of stay with the loop device when its image goes, for whoever takes it next.
+forget_partitions() { # forget_partitions LOOP-DEVICE
+    local name=${1#/dev/}
+    if compgen -G "/sys/block/$name/${name}p*" >/dev/null; then partx -d "$1"; fi
+}
 take() { # take the disk out of SLOT
     [[ -L $1 ]] || return 0
     blockdev --setrw "$(readlink "$1")" # what a killed run may leave, and a real disk would take with it

@@ -58,10 +58,9 @@ void loopdev_attach(struct loopdev *loop, bool partitions) {
     assert_true(len > 5 && len < sizeof loop->node && strncmp(td_buf_text(&output), "/dev/", 5) == 0);
     memcpy(loop->node, td_buf_text(&output), len);
     loop->node[len] = '\0';
-    /* A kernel without partition parsers is told. */
-    const char *const partx[] = {"partx", "-u", loop->node, NULL};
-    if (partitions)
-        run(partx, NULL);
+    /* A kernel without partition parsers is told. What it was told of an image before stays, unless that is undone. */
+    const char *const partx[] = {"partx", partitions ? "-u" : "-d", loop->node, NULL};
+    run(partx, NULL);
 }
 
 void loopdev_detach(struct loopdev *loop) {
