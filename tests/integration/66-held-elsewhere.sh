@@ -26,7 +26,8 @@ truncate -s 64M "$T/array.img"
 mkfs.ext4 -q "$T/array.img"
 mkdir -p "$T/mnt"
 mount_image "$T/array.img" "$SRC"
-trap 'status=$?; umount "$SRC" 2>/dev/null; (exit $status); tear_down' EXIT
+release() { local status=$?; umount "$SRC" 2>/dev/null; return $status; }
+trap 'release; tear_down' EXIT
 small_tree
 for i in 1 2 3; do head -c $((20000 + i)) /dev/urandom >"$SRC/docs/r$i"; head -c $((30000 + i)) /dev/urandom >"$SRC/docs/other$i"; done
 sync -f "$SRC"
