@@ -42,6 +42,7 @@ int td_ledger_history_begins(struct td_ledger *ledger, int64_t pair, int64_t *ru
 }
 
 static void read_state(struct td_sql_stmt *q, struct td_state *state) {
+    *state = (struct td_state){0}; /* no hash is all zeros: names of one link are told by it, too */
     td_read_entry(q, &state->entry);
     state->has_hash = td_sql_hash(q, 16, state->hash, TD_HASH_LEN);
     state->since = td_sql_int(q, 17);

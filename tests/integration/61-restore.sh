@@ -46,6 +46,7 @@ rm -rf "$SRC"/tree/hostile/00deep*
 mkdir "$SRC/large"
 noise $((LARGE << 20)) >"$SRC/large/disk.img"
 truncate -s 3M "$SRC/large/sparse"; noise 9000 | at "$SRC/large/sparse" 1000000
+ln -s disk.img "$SRC/large/a-link"; ln "$SRC/large/a-link" "$SRC/large/z-link" # with files between the two names
 PICKED=$(shuf -i 1-"$ROUNDS" -n "$PICKS" --random-source=<(yes "$SEED") | tr '\n' ' ')
 new_pair "$DISK"
 for round in $(seq "$ROUNDS"); do
