@@ -35,6 +35,7 @@ struct settling {
     struct td_error *own; /* of the member: ends the member */
     bool failed;          /* it was the ledger's */
     bool found;
+    bool unsure; /* something of this directory could not be looked at */
 };
 
 static int ledger_failed(struct settling *settling, int rc) {
@@ -177,8 +178,13 @@ static int drop_if_missing(void *ctx, const struct td_version *version) {
     struct stat st;
     TD_AUTOCLOSE int history = td_open_beneath(settling->store, "history", O_RDONLY | O_DIRECTORY, 0);
     TD_AUTOCLOSE int dir = history < 0 ? history : td_open_parent(history, version->place, &name);
-    if (dir >= 0 && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+    int rc = dir < 0 ? dir : fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ? -errno : 0;
+    if (rc == 0)
         return 0;
+    if (rc != -ENOENT && rc != -ENOTDIR && rc != -ELOOP) {
+        settling->unsure = true; /* it cannot be seen, which does not mean that it is not there */
+        return 0;
+    }
     return td_ledger_drop_kept(settling->backup->ledger, pair_of(settling), settling->side, version->place,
                                settling->err);
 }
@@ -246,7 +252,7 @@ static int settle_dir(void *ctx, const char *name, int64_t run) {
     struct td_ledger *ledger = settling->backup->ledger;
     settling->name = name;
     settling->run = run;
-    settling->found = false;
+    settling->found = settling->unsure = false;
     int rc = ledger_failed(
         settling, td_ledger_settled(ledger, pair_of(settling), settling->side, is_settled, settling, settling->err));
     if (rc != 0 || settling->found)
@@ -259,7 +265,7 @@ static int settle_dir(void *ctx, const char *name, int64_t run) {
     }
     if (rc == 0)
         rc = write_index(settling);
-    if (rc == 0 && run != 0)
+    if (rc == 0 && run != 0 && !settling->unsure)
         rc = ledger_failed(settling,
                            td_ledger_settle(ledger, pair_of(settling), settling->side, name, run, settling->err));
     return rc;

@@ -40,17 +40,25 @@ static int is_newcomer(struct td_engine *engine, int dir, const char *above, con
     return !td_excluded(engine->exclude, path->data, S_ISDIR(st.st_mode));
 }
 
-/* 1: somebody new is there, named in `path`. */
+static int doubtful(const char *directory, struct td_buf *path) {
+    td_buf_clear(path);
+    td_buf_puts(path, directory);
+    return 1;
+}
+
+/* 1: somebody new is there, named in `path`, or what is there cannot be seen: then `path` is the directory. */
 static int look_for_newcomers(struct td_engine *engine, const char *above, int dir, struct td_buf *path,
                               struct td_error *err) {
     DIR *listing = fdopendir(dir);
     int rc = 0;
     if (listing == NULL) {
         close(dir);
-        return 0;
+        return doubtful(above, path);
     }
-    for (struct dirent *entry; rc == 0 && (entry = readdir(listing)) != NULL;)
+    for (struct dirent *entry; rc == 0 && (errno = 0, entry = readdir(listing)) != NULL;)
         rc = is_newcomer(engine, dir, above, entry->d_name, path, err);
+    if (rc == 0 && errno != 0)
+        rc = doubtful(above, path);
     closedir(listing);
     return rc;
 }
@@ -71,9 +79,11 @@ int td_engine_source_quiet(struct td_engine *engine, bool *quiet, struct td_buf 
         if (entry.error == EXDEV) /* another filesystem's root */
             continue;
         TD_AUTOCLOSE int dir = td_open_beneath(engine->side[TD_SOURCE].root, entry.path, O_RDONLY | O_DIRECTORY, 0);
-        if (dir < 0 || unchanged(dir, &entry))
+        bool gone = dir == -ENOENT || dir == -ENOTDIR || dir == -ELOOP;
+        if (gone || (dir < 0 ? entry.error != 0 : unchanged(dir, &entry)))
             continue; /* a directory that is gone has changed the one above it, and shows up where it went to */
-        int found = look_for_newcomers(engine, entry.path, td_take_fd(&dir), newcomer, err);
+        int found = dir < 0 ? doubtful(entry.path, newcomer)
+                            : look_for_newcomers(engine, entry.path, td_take_fd(&dir), newcomer, err);
         if (found < 0)
             rc = found;
         *quiet = found <= 0;
