@@ -43,6 +43,7 @@ CREATE TEMP TABLE op (
 ) STRICT;
 CREATE INDEX temp.op_order ON op (action, place, path);
 CREATE INDEX temp.op_path ON op (path);
+CREATE INDEX temp.op_from ON op (from_path) WHERE from_path IS NOT NULL;
 
 -- Looking for moved files: shared inodes of members with a path that stays, old paths on offer, new paths asking.
 CREATE TEMP TABLE stay (

@@ -146,6 +146,7 @@ static int ask_kind(struct search *search, const char *statement, const struct n
     return rc;
 }
 
+/* The members that take it from an old path; 0: none does, or a negative errno. */
 static int ask(struct search *search, const struct newcomer *new, struct td_error *err) {
     __attribute__((cleanup(free_offer))) struct offer offer = {0};
     int rc = ask_kind(search, "work/gone_same.sql", new, true, &offer, err);
@@ -154,7 +155,19 @@ static int ask(struct search *search, const struct newcomer *new, struct td_erro
         rc = ask_kind(search, "work/gone_time.sql", new, false, &offer, err);
     if (rc == 0)
         rc = ask_kind(search, "work/gone_size.sql", new, false, &offer, err);
-    return rc > 0 ? take(search->ledger, new, &offer, err) : rc;
+    if (rc <= 0)
+        return rc;
+    rc = take(search->ledger, new, &offer, err);
+    return rc < 0 ? rc : (int)offer.moving;
+}
+
+/* The members may have the file by different old paths, where runs were cut off. */
+static int ask_for_all(struct search *search, struct newcomer new, struct td_error *err) {
+    int rc = 1;
+
+    while (new.members != 0 && (rc = ask(search, &new, err)) > 0)
+        new.members &= ~(unsigned)rc;
+    return rc < 0 ? rc : 0;
 }
 
 int td_work_find_moves(struct td_ledger *ledger, int64_t pair, confirm_fn *confirm, void *ctx, struct td_error *err) {
@@ -172,7 +185,7 @@ int td_work_find_moves(struct td_ledger *ledger, int64_t pair, confirm_fn *confi
                                      .ino = td_sql_u64(q, 5),
                                      .mtime = td_sql_int(q, 6),
                                      .mtime_ns = td_sql_int(q, 7)};
-        rc = ask(&search, &new, err);
+        rc = ask_for_all(&search, new, err);
     }
     return rc;
 }
@@ -216,17 +229,21 @@ int td_work_find_astray(struct td_ledger *ledger, int64_t pair, unsigned members
     return td_sql_run(q, NULL, err);
 }
 
-int td_work_find_half_moved(struct td_ledger *ledger, int64_t pair, uint64_t *files, uint64_t *bytes,
-                            struct td_error *err) {
+int td_work_let_go_moved(struct td_ledger *ledger, int64_t pair, unsigned members, uint64_t *files, uint64_t *bytes,
+                         struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
-    int rc = td_ledger_take(ledger, "work/let_go_half_moved.sql", &q, err);
+    int rc = td_ledger_take(ledger, "work/let_go_moved.sql", &q, err);
 
     *files = *bytes = 0;
     if (rc < 0)
         return rc;
     td_sql_bind_int(q, 1, TD_ACT_DELETE);
     td_sql_bind_int(q, 2, pair);
+    td_sql_bind_int(q, 3, TD_ACT_MOVE);
+    td_sql_bind_int(q, 4, members);
     while ((rc = td_sql_step(q, err)) > 0) {
+        if (td_sql_is_null(q, 0))
+            continue;
         ++*files;
         *bytes += td_sql_u64(q, 0);
     }

@@ -204,9 +204,9 @@ static int confirm_move(void *ctx, const char *path, const char *old_path, const
     return 1;
 }
 
-static int find_half_moved(struct td_engine *engine, struct td_error *err) {
+static int let_go_moved(struct td_engine *engine, struct td_error *err) {
     uint64_t files, bytes;
-    int rc = td_work_find_half_moved(engine->ledger, engine->pair, &files, &bytes, err);
+    int rc = td_work_let_go_moved(engine->ledger, engine->pair, td_engine_members(engine), &files, &bytes, err);
     if (rc == 0)
         not_deleted(&engine->brake, files, bytes);
     return rc;
@@ -231,9 +231,9 @@ int td_engine_plan(struct td_engine *engine, struct td_error *err) {
     if (rc == 0)
         rc = td_work_move_held(engine->ledger, engine->pair, &engine->moves_first, err);
     if (rc == 0)
-        rc = find_half_moved(engine, err);
-    if (rc == 0)
         rc = td_work_find_moves(engine->ledger, engine->pair, confirm_move, &planning, err);
+    if (rc == 0)
+        rc = let_go_moved(engine, err);
     if (rc == 0 && engine->brake.deleted_files > 0)
         rc = td_engine_count_scrambled(engine, err);
     engine->planned = true;

@@ -52,6 +52,28 @@ for which in A "A B"; do
     mv "$SRC/later" "$SRC/photos/2014"
 done
 
+# Moved on before that run: the disk has two names, the ledger none of the new ones, or the one that it was told of.
+for told in no yes; do
+    td_is 0 "moved on: a backup" run
+    mv "$SRC/photos/2014" "$SRC/later"
+    mkdir "$SRC/photos/2014"
+    undock
+    half_moved A
+    dock "$A" "$B"
+    [[ $told = no ]] || ledger "CREATE TEMP TABLE t AS SELECT * FROM file WHERE CAST(path AS TEXT) LIKE 'photos/2014/p%';
+        UPDATE t SET path = CAST('later/' || substr(CAST(path AS TEXT), 13) AS BLOB); INSERT INTO file SELECT * FROM t"
+    mv "$SRC/later" "$SRC/latest"
+    td_is 0 "moved on, known: $told: the run" run
+    undock
+    for image in "$A" "$B"; do
+        check "moved on, known: $told: ${image##*/} equals the source" same_tree "$image"
+        equal "moved on, known: $told: ${image##*/}: no file has a name in history" '' "$(mounted "$image" names)"
+    done
+    dock "$A" "$B"
+    rmdir "$SRC/photos/2014"
+    mv "$SRC/latest" "$SRC/photos/2014"
+done
+
 # One name less of a hard link is another matter: it goes into history, as everything does that is deleted.
 ln "$SRC/docs/t1.txt" "$SRC/docs/also"
 td_is 0 "hard link: a backup" run

@@ -304,7 +304,7 @@ static void test_what_has_moved_already_keeps_its_name_in_the_ledger(void **stat
 static void let_go(uint64_t files, uint64_t bytes) {
     struct td_error err = {0};
     uint64_t got_files, got_bytes;
-    check(td_work_find_half_moved(ledger, pair.id, &got_files, &got_bytes, &err), &err);
+    check(td_work_let_go_moved(ledger, pair.id, A | B, &got_files, &got_bytes, &err), &err);
     assert_int_equal(got_files, files);
     assert_int_equal(got_bytes, bytes);
 }
@@ -318,6 +318,25 @@ static void test_the_old_name_of_what_has_moved_is_not_kept(void **state) {
     let_go(1, 100);
     let_go(0, 0); /* once */
     assert_ops(TD_ACT_DELETE, "old/AB;");
+}
+
+/* Cut off twice: the ledger has two names, a member three, and the source has given it a fourth since. */
+static void test_what_has_moved_twice_leaves_no_old_name(void **state) {
+    (void)state;
+    struct td_file later = known("later", 5, 100, 1);
+    going("old", 5, 100, 1, A | B);
+    linked_on(TD_A, "old", 70, 100);
+    put(&later);
+    linked_on(TD_A, "later", 70, 100);
+    linked_on(TD_A, "unheard of", 70, 100);
+    add(TD_ACT_DELETE, "later", A, 100), add(TD_ACT_DELETE, "unheard of", A, 100);
+    coming("new", 5, 100, A | B);
+    struct asked asked = {.hash = 1};
+    assert_moves(&asked, NULL);
+    let_go(1, 100); /* the brake has not counted the one that nobody knew */
+    assert_ops(TD_ACT_COPY, "");
+    assert_ops(TD_ACT_MOVE, "new<old/B;new<later/A;");
+    assert_ops(TD_ACT_DELETE, "unheard of/A;old/B;old/A;later/A;");
 }
 
 static void test_a_name_less_of_a_hard_link_is_kept(void **state) {
@@ -464,6 +483,7 @@ int main(void) {
         TEST(test_many_of_one_size),
         TEST(test_what_has_moved_already_keeps_its_name_in_the_ledger),
         TEST(test_the_old_name_of_what_has_moved_is_not_kept),
+        TEST(test_what_has_moved_twice_leaves_no_old_name),
         TEST(test_a_name_less_of_a_hard_link_is_kept),
         TEST(test_proofs_are_taken_back_before_copies_are_replaced),
     };

@@ -61,11 +61,11 @@ int td_work_find_moves(struct td_ledger *ledger, int64_t pair,
  * DELETE), and the same file of the source has a path that members have and the ledger does not know. Adds an ENTER
  * from the old path for `members`. Called before td_work_find_moves(). */
 int td_work_find_astray(struct td_ledger *ledger, int64_t pair, unsigned members, struct td_error *err);
-/* The other half of such a move: the member has the new name, and the old one as well. Its DELETE loses `keep`, so that
- * no file shares its inode with the history; *files and *bytes: how many that are, which are no deletions. Called
- * before td_work_find_moves(). */
-int td_work_find_half_moved(struct td_ledger *ledger, int64_t pair, uint64_t *files, uint64_t *bytes,
-                            struct td_error *err);
+/* The other half of such a move: a member has the file by its new name, or by one that this run moves, and by the old
+ * one as well. That one's DELETE loses `keep`, so that no file shares its inode with the history; *files and *bytes:
+ * what is no deletion of what the ledger knows, or all docked `members` have. Called after td_work_find_moves(). */
+int td_work_let_go_moved(struct td_ledger *ledger, int64_t pair, unsigned members, uint64_t *files, uint64_t *bytes,
+                         struct td_error *err);
 
 /* Held files that have replaced another in the source, or whose place another has taken: where COPY would give what has
  * rotted to the members, a MOVE takes their good copy along, and what is known of it. *any: there are such, and they
