@@ -3,7 +3,7 @@
 # run goes on from there.
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 
-KILLS=${KILLS:-${SANITIZE:+40}} # each takes several times as long there
+KILLS=${KILLS:-${SANITIZE:+25}} # each takes several times as long there
 KILLS=${KILLS:-${SHORT:+100}}
 KILLS=${KILLS:-200}
 SEED=${SEED:-1}
