@@ -16,8 +16,9 @@
 #include <unistd.h>
 
 const struct fuzz_target fuzz_targets[] = {
-    {"ata", fuzz_ata},   {"vpd80", fuzz_vpd80}, {"vpd83", fuzz_vpd83},   {"serial", fuzz_serial}, {"wwid", fuzz_wwid},
-    {"card", fuzz_card}, {"ext4", fuzz_ext4},   {"config", fuzz_config}, {"escape", fuzz_escape}, {NULL, NULL},
+    {"ata", fuzz_ata},       {"vpd80", fuzz_vpd80},         {"vpd83", fuzz_vpd83}, {"serial", fuzz_serial},
+    {"wwid", fuzz_wwid},     {"passed_on", fuzz_passed_on}, {"card", fuzz_card},   {"ext4", fuzz_ext4},
+    {"config", fuzz_config}, {"escape", fuzz_escape},       {NULL, NULL},
 };
 
 static void must_(bool holds, const char *what) {
@@ -114,6 +115,18 @@ void fuzz_vpd83(const uint8_t *data, size_t size) {
 
 void fuzz_serial(const uint8_t *data, size_t size) {
     ask_text(td_drive_parse_serial, data, size);
+}
+
+void fuzz_passed_on(const uint8_t *data, size_t size) {
+    const uint8_t *end = size > 0 ? memchr(data, '\n', size) : NULL;
+    size_t first = end != NULL ? (size_t)(end - data) : size;
+    char *one = exactly(data, first, true);
+    char *other = exactly(data + first, size - first, true);
+    must(td_identity_serial_passed_on(one, one));
+    must(td_identity_serial_passed_on(other, other));
+    (void)td_identity_serial_passed_on(one, other[0] == '\n' ? other + 1 : other);
+    free(one);
+    free(other);
 }
 
 void fuzz_wwid(const uint8_t *data, size_t size) {

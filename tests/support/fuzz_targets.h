@@ -10,10 +10,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-void fuzz_ata(const uint8_t *data, size_t size);    /* IDENTIFY DEVICE; short ones are padded to 512 bytes as well */
-void fuzz_vpd80(const uint8_t *data, size_t size);  /* INQUIRY, unit serial number */
-void fuzz_vpd83(const uint8_t *data, size_t size);  /* INQUIRY, device identification */
-void fuzz_serial(const uint8_t *data, size_t size); /* sysfs, udev: NVMe and others */
+void fuzz_ata(const uint8_t *data, size_t size);       /* IDENTIFY DEVICE; short ones are padded to 512 bytes as well */
+void fuzz_vpd80(const uint8_t *data, size_t size);     /* INQUIRY, unit serial number */
+void fuzz_vpd83(const uint8_t *data, size_t size);     /* INQUIRY, device identification */
+void fuzz_serial(const uint8_t *data, size_t size);    /* sysfs, udev: NVMe and others */
+void fuzz_passed_on(const uint8_t *data, size_t size); /* two serials, a line each: are they one drive's? */
 void fuzz_wwid(const uint8_t *data, size_t size);
 void fuzz_card(const uint8_t *data, size_t size);   /* card.json */
 void fuzz_ext4(const uint8_t *data, size_t size);   /* a superblock */
