@@ -71,12 +71,10 @@ static int fail(const struct td_cli *cli, const struct td_error *err, int code, 
 }
 
 /* What was said is given out early when something slow follows. */
-static bool said_something;
-static int not_written; /* the first error */
-static void flush_out(struct td_buf *out) {
+static void flush_out(struct td_output *output, struct td_buf *out) {
     int rc = out->len > 0 ? td_write_all(STDOUT_FILENO, td_buf_text(out), out->len) : 0;
-    not_written = not_written != 0 ? not_written : rc;
-    said_something = said_something || out->len > 0;
+    output->error = output->error != 0 ? output->error : rc;
+    output->any = output->any || out->len > 0;
     td_buf_clear(out);
 }
 
@@ -100,11 +98,15 @@ static bool needs_root_for_ledger(const struct td_config *config) {
     return geteuid() != 0 && config->ledger != NULL && access(config->ledger, R_OK) != 0 && errno == EACCES;
 }
 
-static int carry_out(const struct td_cli *cli, struct td_buf *out) {
+static int carry_out(const struct td_cli *cli, struct td_output *output, struct td_buf *out) {
     static struct td_stop stop;
     struct td_config config = {0};
     struct td_error err = {0};
-    struct td_app app = {.config = &config, .stop = &stop, .json = (cli->given & TD_OPT_JSON) != 0, .flush = flush_out};
+    struct td_app app = {.config = &config,
+                         .stop = &stop,
+                         .json = (cli->given & TD_OPT_JSON) != 0,
+                         .flush = flush_out,
+                         .output = output};
     if (cli->command->needs_config &&
         td_config_load(cli->config != NULL ? cli->config : TD_CONFIG_FILE, &config, &err) != 0)
         return fail(cli, &err, TD_EXIT_CONFIG, out);
@@ -127,7 +129,7 @@ static int carry_out(const struct td_cli *cli, struct td_buf *out) {
         rc = TD_EXIT_REFUSED;
     }
     rc = exit_code(rc);
-    if (out->len == 0 && !said_something && err.code != 0 && rc != 0)
+    if (out->len == 0 && !output->any && err.code != 0 && rc != 0)
         fail(cli, &err, rc, out);
     td_config_free(&config);
     return rc;
@@ -136,6 +138,7 @@ static int carry_out(const struct td_cli *cli, struct td_buf *out) {
 int main(int argc, char **argv) {
     TD_AUTOBUF struct td_buf out = {0};
     struct td_error err = {0};
+    struct td_output output = {0};
     struct td_cli cli;
     int code = TD_EXIT_OK;
     if (open_standard() != 0)
@@ -149,11 +152,11 @@ int main(int argc, char **argv) {
     else if ((cli.given & TD_OPT_HELP) != 0)
         td_cli_help(cli.command, &out);
     else
-        code = carry_out(&cli, &out);
-    flush_out(&out);
-    if (not_written != 0) {
-        td_fail(&err, -not_written, "standard output cannot be written");
+        code = carry_out(&cli, &output, &out);
+    flush_out(&output, &out);
+    if (output.error != 0) {
+        td_fail(&err, -output.error, "standard output cannot be written");
         complain(&err);
     }
-    return not_written != 0 && code == 0 ? TD_EXIT_INTERNAL : code;
+    return output.error != 0 && code == 0 ? TD_EXIT_INTERNAL : code;
 }

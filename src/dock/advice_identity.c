@@ -1,10 +1,6 @@
 /* The sentences about docks that do not let the drives speak for themselves. */
 #include "words.h"
 
-static bool is_bridge(const struct td_identity *identity) {
-    return identity->source == TD_IDENTITY_BRIDGE;
-}
-
 void td_advise_hidden(const struct td_words *w, int s) {
     const struct td_match_result *match = &w->judgement->slots[s];
     const struct td_identity *told = &td_words_slot(w, s)->identity;
@@ -49,7 +45,7 @@ void td_words_bridged(const struct td_words *w, int s) {
     const struct td_match_result *match = &w->judgement->slots[s];
     if (!match->bridged)
         return;
-    if (is_bridge(&td_words_slot(w, s)->identity)) {
+    if (td_words_slot(w, s)->identity.source == TD_IDENTITY_BRIDGE) {
         td_say(w,
                " If its label says that it is the right one, the dock reports a serial of its own: use one that passes "
                "on ATA commands.");
@@ -68,7 +64,7 @@ void td_words_by_card_alone(const struct td_words *w) {
     if (w->seen->mode == TD_MODE_MIRROR || (!match[0].bridged && !match[1].bridged))
         return;
     for (int s = 0; s < TD_SLOTS; s++) {
-        if (match[s].bridged && is_bridge(&td_words_slot(w, s)->identity)) {
+        if (match[s].bridged && td_words_slot(w, s)->identity.source == TD_IDENTITY_BRIDGE) {
             td_say(
                 w,
                 " The dock reports serials of its own for them, so their cards alone tell which they are, and a copy "

@@ -27,8 +27,7 @@ void td_advise_layout(const struct td_words *w) {
         td_say(w, " is a mirrored pair, which only a mirroring dock may write, and ");
         td_say_dock(w);
         td_say(w, " shows its disks one by one. Set the dock to mirror (`mode = mirror`) to back up; as it is, the two "
-                  "can be "
-                  "compared with `twindock check --full`.");
+                  "can be compared with `twindock check --full`.");
     }
 }
 

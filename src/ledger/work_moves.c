@@ -40,65 +40,56 @@ static void free_offer(struct offer *offer) {
     td_buf_free(&offer->path);
 }
 
-/* --- preparing --------------------------------------------------------------------------------------- */
+/* --- statements -------------------------------------------------------------------------------------- */
 
-/* A statement with the action's number, and the pair where it wants one. */
-static int fill_table(struct td_ledger *ledger, const char *statement, enum td_action action, const int64_t *pair,
-                      struct td_error *err) {
+#define VALUES(...) (const int64_t[]){__VA_ARGS__}, sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t)
+
+/* One that reads the ledger as well, with its numbers. *changed, when wanted: rows. */
+static int fill(struct td_ledger *ledger, const char *statement, const int64_t *values, size_t count, int64_t *changed,
+                struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
     int rc = td_ledger_take(ledger, statement, &q, err);
 
     if (rc < 0)
         return rc;
-    td_sql_bind_int(q, 1, action);
-    if (pair)
-        td_sql_bind_int(q, 2, *pair);
-    return td_sql_run(q, NULL, err);
+    for (size_t i = 0; i < count; i++)
+        td_sql_bind_int(q, (int)i + 1, values[i]);
+    return td_sql_run(q, changed, err);
 }
 
-/* The old paths on offer. */
-static int find_gone(struct td_ledger *ledger, int64_t pair, struct td_error *err) {
+/* One on the working tables alone: on an operation or those of a kind, with a set of members or a kind where it wants
+ * one (else 0). */
+static int on_ops(struct td_ledger *ledger, const char *statement, int64_t which, int64_t what, struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
-    int rc = td_ledger_take(ledger, "work/find_gone.sql", &q, err);
+    int rc = td_work_take(ledger, statement, &q, err);
 
     if (rc < 0)
         return rc;
-    td_sql_bind_int(q, 1, TD_ACT_DELETE);
-    td_sql_bind_int(q, 2, pair);
-    td_sql_bind_int(q, 3, TD_ACT_MOVE);
+    td_sql_bind_int(q, 1, which);
+    if (what)
+        td_sql_bind_int(q, 2, what);
     return td_sql_run(q, NULL, err);
 }
+
+/* --- preparing --------------------------------------------------------------------------------------- */
 
 static int prepare(struct td_ledger *ledger, int64_t pair, struct td_error *err) {
     int rc = td_work_simply(ledger, "work/clear_stay.sql", err);
 
     rc = rc < 0 ? rc : td_work_simply(ledger, "work/clear_gone.sql", err);
     rc = rc < 0 ? rc : td_work_simply(ledger, "work/clear_fresh.sql", err);
-    rc = rc < 0 ? rc : fill_table(ledger, "work/find_stay.sql", TD_ACT_DELETE, NULL, err);
-    rc = rc < 0 ? rc : find_gone(ledger, pair, err);
-    return rc < 0 ? rc : fill_table(ledger, "work/find_fresh.sql", TD_ACT_COPY, NULL, err);
+    rc = rc < 0 ? rc : on_ops(ledger, "work/find_stay.sql", TD_ACT_DELETE, 0, err);
+    rc = rc < 0 ? rc : fill(ledger, "work/find_gone.sql", VALUES(TD_ACT_DELETE, pair, TD_ACT_MOVE), NULL, err);
+    return rc < 0 ? rc : on_ops(ledger, "work/find_fresh.sql", TD_ACT_COPY, 0, err);
 }
 
 /* --- taking ------------------------------------------------------------------------------------------ */
 
-/* A statement on one operation, with a set of members where it wants one. */
-static int on_op(struct td_ledger *ledger, const char *statement, int64_t op, unsigned members, struct td_error *err) {
-    TD_AUTOSQL struct td_sql_stmt *q = NULL;
-    int rc = td_work_take(ledger, statement, &q, err);
-
-    if (rc < 0)
-        return rc;
-    td_sql_bind_int(q, 1, op);
-    if (members)
-        td_sql_bind_int(q, 2, members);
-    return td_sql_run(q, NULL, err);
-}
-
 /* These members are served otherwise. */
 static int take_members(struct td_ledger *ledger, int64_t op, unsigned members, struct td_error *err) {
-    int rc = on_op(ledger, "work/split_op.sql", op, members, err);
+    int rc = on_ops(ledger, "work/split_op.sql", op, members, err);
 
-    return rc < 0 ? rc : on_op(ledger, "work/drop_empty_op.sql", op, 0, err);
+    return rc < 0 ? rc : on_ops(ledger, "work/drop_empty_op.sql", op, 0, err);
 }
 
 static int take(struct td_ledger *ledger, const struct newcomer *new, const struct offer *offer, struct td_error *err) {
@@ -112,9 +103,9 @@ static int take(struct td_ledger *ledger, const struct newcomer *new, const stru
     int rc = td_work_add_op(ledger, &move, err);
 
     rc = rc < 0 ? rc : take_members(ledger, new->op, offer->moving, err);
-    rc = rc < 0 ? rc : on_op(ledger, "work/forget_op.sql", offer->op, offer->moving, err);
+    rc = rc < 0 ? rc : on_ops(ledger, "work/forget_op.sql", offer->op, offer->moving, err);
     rc = rc < 0 ? rc : take_members(ledger, offer->op, offer->moving, err);
-    return rc < 0 ? rc : on_op(ledger, "work/take_gone.sql", offer->op, 0, err);
+    return rc < 0 ? rc : on_ops(ledger, "work/take_gone.sql", offer->op, 0, err);
 }
 
 /* --- asking ------------------------------------------------------------------------------------------ */
@@ -200,33 +191,15 @@ static int any_of(struct td_ledger *ledger, const char *statement, struct td_err
     return rc <= 0 ? rc : td_sql_int(q, 0) != 0;
 }
 
-static int find_astray_held(struct td_ledger *ledger, int64_t pair, struct td_error *err) {
-    TD_AUTOSQL struct td_sql_stmt *q = NULL;
-    int rc = td_ledger_take(ledger, "work/find_astray_held.sql", &q, err);
-
-    if (rc < 0)
-        return rc;
-    td_sql_bind_int(q, 1, pair);
-    return td_sql_run(q, NULL, err);
-}
-
 int td_work_find_astray(struct td_ledger *ledger, int64_t pair, unsigned members, struct td_error *err) {
     int rc = td_work_simply(ledger, "work/clear_astray.sql", err);
 
-    rc = rc < 0 ? rc : fill_table(ledger, "work/find_astray.sql", TD_ACT_DELETE, &pair, err);
-    rc = rc < 0 ? rc : find_astray_held(ledger, pair, err);
+    rc = rc < 0 ? rc : fill(ledger, "work/find_astray.sql", VALUES(TD_ACT_DELETE, pair), NULL, err);
+    rc = rc < 0 ? rc : fill(ledger, "work/find_astray_held.sql", VALUES(pair), NULL, err);
     rc = rc < 0 ? rc : any_of(ledger, "work/any_astray.sql", err);
     if (rc <= 0)
         return rc;
-    TD_AUTOSQL struct td_sql_stmt *q = NULL;
-    rc = td_ledger_take(ledger, "work/enter_astray.sql", &q, err);
-    if (rc < 0)
-        return rc;
-    td_sql_bind_int(q, 1, TD_ACT_ENTER);
-    td_sql_bind_int(q, 2, TD_WHY_NEW);
-    td_sql_bind_int(q, 3, members);
-    td_sql_bind_int(q, 4, pair);
-    return td_sql_run(q, NULL, err);
+    return fill(ledger, "work/enter_astray.sql", VALUES(TD_ACT_ENTER, TD_WHY_NEW, members, pair), NULL, err);
 }
 
 int td_work_let_go_moved(struct td_ledger *ledger, int64_t pair, unsigned members, uint64_t *files, uint64_t *bytes,
@@ -252,35 +225,17 @@ int td_work_let_go_moved(struct td_ledger *ledger, int64_t pair, unsigned member
 
 /* --- held, and elsewhere ----------------------------------------------------------------------------- */
 
-/* A statement with MOVE's number, and that of what stands back for it. */
-static int make_way(struct td_ledger *ledger, const char *statement, enum td_action action, struct td_error *err) {
-    TD_AUTOSQL struct td_sql_stmt *q = NULL;
-    int rc = td_work_take(ledger, statement, &q, err);
-
-    if (rc < 0)
-        return rc;
-    td_sql_bind_int(q, 1, TD_ACT_MOVE);
-    td_sql_bind_int(q, 2, action);
-    return td_sql_run(q, NULL, err);
-}
-
 int td_work_move_held(struct td_ledger *ledger, int64_t pair, bool *any, struct td_error *err) {
-    TD_AUTOSQL struct td_sql_stmt *q = NULL;
     int64_t moves = 0;
     int rc = any_of(ledger, "work/any_astray_held.sql", err);
 
     *any = false;
-    rc = rc > 0 ? td_ledger_take(ledger, "work/move_held.sql", &q, err) : rc;
-    if (!q)
+    if (rc <= 0)
         return rc;
-    td_sql_bind_int(q, 1, TD_ACT_MOVE);
-    td_sql_bind_int(q, 2, TD_ACT_COPY);
-    td_sql_bind_int(q, 3, TD_ACT_DELETE);
-    td_sql_bind_int(q, 4, pair);
-    rc = td_sql_run(q, &moves, err);
+    rc = fill(ledger, "work/move_held.sql", VALUES(TD_ACT_MOVE, TD_ACT_COPY, TD_ACT_DELETE, pair), &moves, err);
     *any = rc == 0 && moves > 0;
     if (!*any)
         return rc;
-    rc = make_way(ledger, "work/drop_held_copies.sql", TD_ACT_COPY, err);
-    return rc < 0 ? rc : make_way(ledger, "work/let_go_held.sql", TD_ACT_DELETE, err);
+    rc = on_ops(ledger, "work/drop_held_copies.sql", TD_ACT_MOVE, TD_ACT_COPY, err);
+    return rc < 0 ? rc : on_ops(ledger, "work/let_go_held.sql", TD_ACT_MOVE, TD_ACT_DELETE, err);
 }

@@ -52,8 +52,8 @@ static int find_doubted(struct td_ledger *ledger, int64_t pair, struct td_error 
     if (rc < 0)
         return rc;
     td_sql_bind_int(q, 1, pair);
-    for (int i = 0; i < 5; i++)
-        td_sql_bind_int(q, 2 + i, replacing[i]);
+    for (size_t i = 0; i < sizeof(replacing) / sizeof(*replacing); i++)
+        td_sql_bind_int(q, 2 + (int)i, replacing[i]);
     return td_sql_run(q, NULL, err);
 }
 

@@ -70,7 +70,7 @@ static int run_docks(const struct td_app *app, const struct td_run_request *requ
 static void mail_about(const struct td_app *app, const struct td_run_request *request, struct td_ledger *ledger,
                        struct td_run *runs, size_t count, bool overdue, struct td_buf *out) {
     if (app->flush != NULL)
-        app->flush(out);
+        app->flush(app->output, out);
     for (size_t i = 0; i < count; i++) {
         td_notify_mail(app, ledger, &runs[i], request->device != NULL);
         free(runs[i].reason);

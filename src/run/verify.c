@@ -242,7 +242,7 @@ int td_command_verify(const struct td_app *app, const char *collection, struct t
         worst = found ? rc : worst;
         if (found && rc >= 0) { /* mailing may be slow: the dock is free by now, and the words are out */
             if (app->flush != NULL)
-                app->flush(out);
+                app->flush(app->output, out);
             td_notify_mail(app, ledger, &run, false);
             td_notify_deliver(app, ledger);
         }

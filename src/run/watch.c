@@ -32,7 +32,7 @@ static void say(const struct td_app *app, struct td_buf *out, const char *dock, 
     td_escape_text(out, text);
     td_buf_putc(out, '\n');
     if (app->flush != NULL)
-        app->flush(out);
+        app->flush(app->output, out);
 }
 
 /* A slot with a medium that has had no run yet, -1: none. What was taken out may come again. */
@@ -60,7 +60,7 @@ static void run_dock(const struct td_app *app, struct watched *watched, int slot
     say(app, out, watched->dock->name, "a run begins");
     int rc = td_command_run(app, &request, out, &error);
     if (app->flush != NULL)
-        app->flush(out);
+        app->flush(app->output, out);
     if (rc < 0 && error.code != 0)
         td_buf_printf(&words, "the run failed: %s", error.text);
     else if (rc == TD_EXIT_OK)
@@ -96,7 +96,7 @@ static void greet(const struct td_app *app, bool told, struct td_buf *out) {
                   told ? "told by udevd" : "looking every two seconds, as no udevd runs here");
     td_buf_puts(out, "A run begins when disks are put in. The nightly run is cron's: see /etc/cron.d/twindock.\n");
     if (app->flush != NULL)
-        app->flush(out);
+        app->flush(app->output, out);
 }
 
 static void watch(const struct td_app *app, struct td_udev_monitor *monitor, struct watched *docks,

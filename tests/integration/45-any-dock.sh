@@ -52,7 +52,7 @@ echo more >"$SRC/more"
 td_is 0 "a run there" run
 says 'usb-vpd DOCK-7' 'usb-vpd DOCK-7'
 equal "one that has one for both" 'ok card card' "$(told)"
-says 'vpd WD-XXX' 'vpd WD-YYY'
+says 'vpd WD-BAY1' 'vpd WD-BAY2'
 equal "SCSI drives with other serials are other drives" 'unknown-member scsi scsi' "$(told)"
 
 # --- one disk where there may be two ---------------------------------------------------------------------------------

@@ -74,8 +74,7 @@ int td_work_move_held(struct td_ledger *ledger, int64_t pair, bool *any, struct 
 
 /* Before operations are carried out: members' copies that COPY, SPECIAL, LINK, MKDIR and MOVE will replace are on
  * record as proven no longer, so that nothing is which a run that is cut off has replaced. To be committed before they
- * are begun.
- */
+ * are begun. */
 int td_work_doubt(struct td_ledger *ledger, int64_t pair, struct td_error *err);
 /* An operation on this path is being carried out. */
 int td_work_replaced(struct td_ledger *ledger, const char *path, struct td_error *err);

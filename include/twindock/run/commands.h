@@ -16,12 +16,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* What became of what was said. */
+struct td_output {
+    bool any;
+    int error; /* negative errno of the first that could not be written, or 0 */
+};
+
 struct td_app {
     const struct td_config *config;
     struct td_stop *stop;
     bool json;
     /* Give out what has been said so far, before something slow is done (mailing). Empties `out`. */
-    void (*flush)(struct td_buf *out);
+    void (*flush)(struct td_output *output, struct td_buf *out);
+    struct td_output *output;
 };
 
 struct td_run_request {
