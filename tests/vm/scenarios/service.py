@@ -5,6 +5,9 @@ from scenario import Scenario
 FEW = 2 << 20  # bytes per second of a disk that is to be caught in the middle
 
 
+INHIBITORS = "systemd-inhibit --list --no-legend --no-pager"
+
+
 def killed(rig):
     """The program is killed in the middle of a run: systemd's OnFailure unit mails; the next run goes on."""
     rig.wake()
@@ -17,6 +20,7 @@ def killed(rig):
     # The second disk's instance ends by itself at once; the one that is left is the run.
     rig.ok("one instance is left", rig.until('[ "$(pgrep -c -x twindock)" = 1 ]', 60, 0.5))
     rig.equal("it is in the middle", "running", rig.last_run("result"))
+    rig.has("the machine may not go to sleep meanwhile", "twindock", rig.vm.sh(INHIBITORS))
     rig.vm.sh("pkill -KILL -x twindock")
     rig.ok(
         "a mail comes",
@@ -26,6 +30,7 @@ def killed(rig):
     mail = rig.mailbox()
     rig.has("it names the unit", "twindock@sd", mail)
     rig.equal("one mail", 1, rig.mails())
+    rig.ok("the machine may sleep again", "twindock" not in rig.vm.sh(INHIBITORS))
     rig.ok("the unit has failed", rig.failed_units().startswith("twindock@sd"))
     dock.pull()
     for letter in "ab":
