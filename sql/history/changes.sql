@@ -5,7 +5,7 @@ WITH state AS (
            since, 0 AS until, had & 2, had & 4
       FROM file
      WHERE pair = ?1 AND (path = ?2 OR (path > ?3 AND (?4 IS NULL OR path < ?4)))
-       AND (sha256 IS NULL OR had <> 0)
+       AND (sha256 IS NULL OR had & 6 <> 0)
      UNION ALL
     SELECT path, dev, ino, mode, uid, gid, nlink, size, blocks, mtime, mtime_ns, 0, 0, rdev, target, xattrs, sha256,
            since, until, 0, 0

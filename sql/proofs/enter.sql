@@ -6,5 +6,6 @@ UPDATE file
        a_proven = iif(sha256 = ?6, ?8, a_proven),
        b_cycle = iif(sha256 = ?9, max(b_cycle, ?10), b_cycle),
        b_proven = iif(sha256 = ?9, ?11, b_proven),
-       had = had | iif(sha256 = ?6, 2, 0) | iif(sha256 = ?9, 4, 0)
+       had = (had | iif(sha256 = ?6, 2, 0) | iif(sha256 = ?9, 4, 0))
+             & ~(iif(sha256 = ?6, 32, 0) | iif(sha256 = ?9, 64, 0))
  WHERE pair = ?1 AND path = ?2

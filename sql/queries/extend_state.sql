@@ -5,4 +5,4 @@ UPDATE OR REPLACE version
  WHERE pair = ?1 AND path = ?2
    AND until = (SELECT since FROM file
                  WHERE pair = ?1 AND path = ?2 AND sha256 IS NOT NULL AND sha256 IS NOT ?3
-                   AND had = 0)
+                   AND had & 6 = 0)

@@ -1,1 +1,1 @@
-UPDATE file SET a_cycle = ?3, a_proven = ?4, had = had | 2 WHERE pair = ?1 AND path = ?2
+UPDATE file SET a_cycle = ?3, a_proven = ?4, had = (had | 2) & ~32 WHERE pair = ?1 AND path = ?2

@@ -117,6 +117,19 @@ CREATE TABLE incident (
 ) STRICT;
 CREATE INDEX incident_run ON incident (run, path, id);
 
+-- Bad copies that a run has found and set out to repair, until a run that came to its end has told of them: what becomes
+-- of them shows nowhere else when the run is cut off.
+CREATE TABLE repair (
+    pair   INTEGER NOT NULL REFERENCES pair (id),
+    path   BLOB    NOT NULL,
+    member TEXT    NOT NULL,           -- A, B
+    place  BLOB    NOT NULL,           -- of a version in history, as in "kept"; empty: the copy in the collection
+    cause  TEXT    NOT NULL,
+    detail TEXT,
+    run    INTEGER NOT NULL,           -- that has it among its incidents; 0: it is not known to be done
+    PRIMARY KEY (pair, path, member, place)
+) STRICT, WITHOUT ROWID;
+
 -- Mails: one for each event. What the mailer did not take is kept and tried again.
 CREATE TABLE mail (
     id      INTEGER PRIMARY KEY,
@@ -161,7 +174,7 @@ CREATE TABLE file (
     b_proven      INTEGER NOT NULL DEFAULT 0,
     since         INTEGER NOT NULL DEFAULT 0,  -- the run that found it so
     had           INTEGER NOT NULL DEFAULT 0,  -- members that ever had this content: 2: A, 4: B, 6: both;
-                                               -- 32: A, 64: B: its copy was last found bad and not repaired
+                                               -- 32: A, 64: B: its copy was last found bad and not proven since
     PRIMARY KEY (pair, path)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX file_held ON file (pair, path) WHERE held = 1;

@@ -255,7 +255,8 @@ int td_ledger_retire_member(struct td_ledger *ledger, int64_t pair, int64_t memb
 /* What the disk had that had its letter before: the history, and what it ever got of the files. */
 static int forget_disk(struct td_ledger *ledger, int64_t pair, enum td_side side, struct td_error *err) {
     static const char *const statements[] = {"history/forget_kept.sql", "history/forget_settled.sql",
-                                             "history/forget_had.sql", "history/begin_anew.sql"};
+                                             "history/forget_had.sql", "history/forget_repairs.sql",
+                                             "history/begin_anew.sql"};
     int rc = td_ledger_forget_proofs(ledger, pair, side, err);
 
     for (size_t i = 0; rc == 0 && i < sizeof(statements) / sizeof(*statements); i++) {

@@ -107,8 +107,13 @@ static int write_end(struct td_ledger *ledger, const struct td_run *run, struct 
 }
 
 int td_ledger_run_end(struct td_ledger *ledger, const struct td_run *run, struct td_error *err) {
-    int rc = write_end(ledger, run, err);
+    int rc = td_ledger_begin(ledger, err);
 
+    if (rc < 0)
+        return rc;
+    rc = write_end(ledger, run, err);
+    rc = rc < 0 ? rc : td_repairs_told(ledger, run->id, err);
+    rc = td_write_end(ledger, rc, err);
     /* Only a convenience for --info, which counts for itself where this fails. */
     if (rc == 0 && run->pair)
         (void)td_summary_refresh(ledger, run->pair, NULL);
@@ -169,67 +174,7 @@ int td_ledger_run_interrupted(struct td_ledger *ledger, int64_t pair, int *count
     return td_write_end(ledger, mark_all_cut_off(ledger, pair, count, err), err);
 }
 
-/* --- incidents ------------------------------------------------------------------------------------------ */
-
-int td_ledger_incident(struct td_ledger *ledger, int64_t run, const struct td_incident *incident,
-                       struct td_error *err) {
-    TD_AUTOSQL struct td_sql_stmt *q = NULL;
-    const char member[2] = {incident->member, '\0'};
-    int rc = td_write_take(ledger, "queries/add_incident.sql", &q, err);
-
-    if (rc < 0)
-        return rc;
-    td_sql_bind_int(q, 1, run);
-    td_sql_bind_text(q, 2, td_incident_names[incident->kind]);
-    td_sql_bind_text(q, 3, td_cause_names[incident->cause]);
-    td_sql_bind_bytes(q, 4, incident->path);
-    td_sql_bind_text(q, 5, member);
-    td_sql_bind_text(q, 6, incident->detail);
-    return td_sql_run(q, NULL, err);
-}
-
-/* Index of `name` in names[count], or -1. */
-static int find_name(const char *const *names, int count, const char *name) {
-    for (int i = 0; name && i < count; i++)
-        if (names[i] && strcmp(names[i], name) == 0)
-            return i;
-    return -1;
-}
-
-static int read_incident(struct td_sql_stmt *q, struct td_incident *out, struct td_error *err) {
-    const char *member = td_sql_text(q, 3);
-    int kind = find_name(td_incident_names, TD_INCIDENT_NOTED + 1, td_sql_text(q, 0));
-    int cause = find_name(td_cause_names, TD_CAUSE_COUNT, td_sql_text(q, 1));
-
-    if (kind < 0 || cause < 0)
-        return td_fail_text(err, EUCLEAN, "the ledger has an incident of unknown kind or cause");
-    out->kind = (enum td_incident_kind)kind;
-    out->cause = (enum td_cause)cause;
-    out->path = td_sql_text(q, 2);
-    out->member = member ? member[0] : '\0';
-    out->detail = td_sql_text(q, 4);
-    return 0;
-}
-
-int td_ledger_incidents(struct td_ledger *ledger, int64_t run,
-                        int (*each)(void *ctx, const struct td_incident *incident), void *ctx, struct td_error *err) {
-    TD_AUTOSQL struct td_sql_stmt *q = NULL;
-    int rc = td_ledger_take(ledger, "queries/incidents.sql", &q, err);
-
-    if (rc < 0)
-        return rc;
-    td_sql_bind_int(q, 1, run);
-    while ((rc = td_sql_step(q, err)) > 0) {
-        struct td_incident incident;
-        rc = read_incident(q, &incident, err);
-        rc = rc < 0 ? rc : each(ctx, &incident);
-        if (rc != 0)
-            return rc;
-    }
-    return rc;
-}
-
-/* --- what was found, and what was said of it ------------------------------------------------------------ */
+/* --- what was said of it ------------------------------------------------------------------------------- */
 
 int td_ledger_run_event(struct td_ledger *ledger, int64_t run, const char *event, struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;

@@ -280,6 +280,8 @@ static int work(struct td_backup *backup, struct td_error *err) {
         rc = td_engine_settle(engine, true, err);
     if (rc == 0 && td_engine_members(engine) != 0 && !engine->late)
         rc = td_engine_prove_history(engine, true, err);
+    if (rc == 0)
+        rc = td_engine_tell_repairs(engine, err);
     if (rc == 0 && td_engine_members(engine) != 0)
         rc = td_engine_directories(engine, err);
     return rc;

@@ -156,11 +156,9 @@ int td_backup_report(struct td_backup *backup, struct td_buf *out, struct td_err
         run->reason = td_notify_sentence(backup->ledger, run);
     if (backup->dry_run)
         return report_plan(backup, out, err);
-    td_notify_event(backup->ledger, run, &backup->docking.seen);
-    if (run->id != 0) {
-        int rc = td_ledger_run_end(backup->ledger, run, err);
-        if (rc != 0)
-            return rc;
-    }
+    int rc =
+        td_notify_end(backup->app, backup->ledger, run, &backup->docking.seen, backup->request->device != NULL, err);
+    if (rc != 0)
+        return rc;
     return td_notify_print(backup->app, backup->ledger, run, td_backup_safe(backup, &safe), out, err);
 }

@@ -128,7 +128,6 @@ static void mail_about(const struct check_run *run, size_t count, struct td_buf 
             continue;
         if (run->app->flush != NULL)
             run->app->flush(run->app->output, out);
-        td_notify_mail(run->app, run->ledger, &run->runs[i], false);
         td_notify_deliver(run->app, run->ledger);
     }
 }

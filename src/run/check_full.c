@@ -202,8 +202,7 @@ static int compare(struct checking *checking, bool every_block, struct td_error 
     }
     set_states(checking);
     run->ended = td_wall_seconds();
-    td_notify_event(checking->ledger, run, &checking->docking->seen);
-    return td_ledger_run_end(checking->ledger, run, err);
+    return td_notify_end(checking->app, checking->ledger, run, &checking->docking->seen, false, err);
 }
 
 int td_check_halves(const struct td_app *app, struct td_ledger *ledger, struct td_docking *docking, bool every_block,

@@ -64,7 +64,8 @@ static int count_sides(unsigned members) {
 }
 
 /* The ledger takes a file as it has just been read from the source. Proofs of members that were not written stay when
- * the content is the one they were proven against. */
+ * the content is the one they were proven against; so does that of a copy under repair, or one that has rotted would
+ * pass for one that was never good when the run is cut off now. */
 static int enter_copied(struct td_engine *engine, const struct td_op *op, unsigned members,
                         const struct td_copy_read *read, struct td_error *err) {
     struct td_file file = {0}, old;
@@ -77,8 +78,9 @@ static int enter_copied(struct td_engine *engine, const struct td_op *op, unsign
     file.entry.target = NULL;
     file.has_hash = true;
     memcpy(file.hash, read->hash, TD_HASH_LEN);
+    file.had = same ? old.had : 0;
     for (int side = TD_A; same && side <= TD_B; side++)
-        if ((members & TD_SIDE_BIT(side)) == 0) {
+        if ((members & TD_SIDE_BIT(side)) == 0 || engine->repairing) {
             file.cycle[side] = old.cycle[side];
             file.proven_at[side] = old.proven_at[side];
         }

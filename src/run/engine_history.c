@@ -248,42 +248,61 @@ static bool is_gone(const struct kept_reader *reader) {
     return true;
 }
 
+static int report_bad(struct kept_reader *reader, const struct td_version *version, const char *detail, bool lost,
+                      struct td_error *err) {
+    struct td_engine *engine = reader->engine;
+    int rc = lost ? td_ledger_prove_kept(engine->ledger, engine->pair, reader->side, version->place, engine->cycle,
+                                         td_wall_seconds(), true, err)
+                  : td_ledger_doubt_kept(engine->ledger, engine->pair, reader->side, version->place, err);
+    return rc != 0 ? rc
+                   : td_engine_incident(engine, TD_INCIDENT_UNREADABLE, TD_CAUSE_BACKUP_ROT, version->path,
+                                        reader->side, detail, err);
+}
+
+static int repair_version(struct kept_reader *reader, const struct kept_reader *other, struct td_version *version,
+                          const char *detail, struct td_error *err) {
+    struct td_engine *engine = reader->engine;
+    const struct td_incident bad = {TD_INCIDENT_REPAIRED, TD_CAUSE_BACKUP_ROT, version->path,
+                                    reader->side == TD_A ? 'A' : 'B', detail};
+    int rc = td_engine_repair_begins(engine, &bad, version->place, err);
+    if (rc == 0)
+        rc = td_engine_tick(engine, true, err);
+    if (rc == 0)
+        rc = td_engine_write(engine, err);
+    if (rc != 0)
+        return rc;
+    int made = make_good(reader, other, version, err);
+    if (made == 0) {
+        rc = td_ledger_prove_kept(engine->ledger, engine->pair, reader->side, version->place, engine->cycle,
+                                  td_wall_seconds(), false, err);
+        return rc == 0 ? td_engine_repair_done(engine, &bad, version->place, err) : rc;
+    }
+    rc = td_engine_repair_failed(engine, &bad, version->place, err);
+    if (rc != 0 || is_gone(reader))
+        return rc;
+    /* Lost is what is nowhere; what could only not be made good now is tried again by the next run. */
+    return report_bad(reader, version, detail, made == -ENOENT && !is_gone(other), err);
+}
+
 static int enter_job(struct kept_reader *reader, const struct kept_reader *other, struct kept_job *job, bool repair,
                      struct td_error *err) {
     struct td_engine *engine = reader->engine;
     struct td_version *version = &job->version;
     char date[TD_DATE_MAX], detail[TD_DATE_MAX + 64];
-    int64_t now = td_wall_seconds();
     int rc = td_engine_write(engine, err);
     if (rc != 0)
         return rc;
     if (job->good)
-        return td_ledger_prove_kept(engine->ledger, engine->pair, reader->side, version->place, engine->cycle, now,
-                                    false, err);
+        return td_ledger_prove_kept(engine->ledger, engine->pair, reader->side, version->place, engine->cycle,
+                                    td_wall_seconds(), false, err);
     if (job->error == ENOENT && was_given_up(reader, version))
         return 0;
     if (job->error == EIO && is_gone(reader))
         return 0;
     td_format_date(date, version->entry.mtime.tv_sec);
     snprintf(detail, sizeof detail, "in the history: its version of %s", date);
-    rc = repair ? make_good(reader, other, version, err) : -EROFS;
-    if (rc == 0) {
-        rc = td_ledger_prove_kept(engine->ledger, engine->pair, reader->side, version->place, engine->cycle, now, false,
-                                  err);
-        return rc != 0 ? rc
-                       : td_engine_incident(engine, TD_INCIDENT_REPAIRED, TD_CAUSE_BACKUP_ROT, version->path,
-                                            reader->side, detail, err);
-    }
-    if (repair && is_gone(reader))
-        return 0;
-    /* Lost is what is nowhere; what could only not be made good now is tried again by the next run. */
-    bool lost = rc == -ENOENT && !is_gone(other);
-    rc = lost ? td_ledger_prove_kept(engine->ledger, engine->pair, reader->side, version->place, engine->cycle, now,
-                                     true, err)
-              : td_ledger_doubt_kept(engine->ledger, engine->pair, reader->side, version->place, err);
-    return rc != 0 ? rc
-                   : td_engine_incident(engine, TD_INCIDENT_UNREADABLE, TD_CAUSE_BACKUP_ROT, version->path,
-                                        reader->side, detail, err);
+    return repair ? repair_version(reader, other, version, detail, err)
+                  : report_bad(reader, version, detail, false, err);
 }
 
 static int enter_done(struct kept_reader *reader, const struct kept_reader *other, bool repair, struct td_error *err) {

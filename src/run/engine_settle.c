@@ -185,15 +185,16 @@ static int enter_finding(struct settling *settling, const char *path, const stru
         if (finding->proven[side]) {
             file->cycle[side] = engine->cycle;
             file->proven_at[side] = td_wall_seconds();
+            file->had &= ~TD_HAD_BAD(side);
             engine->counts.proven += side != TD_SOURCE && said->side[side].asked;
             engine->counts.proven_bytes += side != TD_SOURCE && said->side[side].asked ? file->entry.size : 0;
             continue;
         }
-        if (said->side[side].asked && !settling->repair)
+        if (said->side[side].asked)
             file->cycle[side] = 0;
         if (finding->accept_source)
             file->cycle[side] = file->proven_at[side] = 0;
-        else if (side != TD_SOURCE && said->side[side].asked && finding->repair[side] == TD_REPAIR_NONE)
+        else if (side != TD_SOURCE && said->side[side].asked)
             file->had |= TD_HAD_BAD(side);
     }
     if (!file->has_hash)
@@ -209,8 +210,11 @@ static int report_finding(struct settling *settling, const char *path, const str
         struct td_incident incident = finding->incidents[i];
         enum td_side side = incident.member == 'A' ? TD_A : incident.member == 'B' ? TD_B : TD_SOURCE;
         if (incident.kind == TD_INCIDENT_REPAIRED) {
-            if (settling->repair)
-                continue; /* reported when it has been done: td_engine_repaired */
+            incident.path = path;
+            if (settling->repair) { /* reported when it has been done: td_engine_repaired */
+                rc = td_engine_repair_begins(settling->engine, &incident, NULL, settling->err);
+                continue;
+            }
             incident.kind = TD_INCIDENT_UNREADABLE;
         }
         rc = td_engine_incident(settling->engine, incident.kind, incident.cause, path, side, incident.detail,
@@ -240,6 +244,17 @@ static int settle_one(struct settling *settling, const struct td_work_evidence *
     return rc == 0 && settling->repair ? add_repairs(settling, path, &finding) : rc;
 }
 
+static int repair_all(struct td_engine *engine, struct td_error *err) {
+    uint64_t copies = 0, bytes = 0;
+    int rc = td_work_op_totals(engine->ledger, TD_ACT_COPY, &copies, &bytes, err);
+    if (rc != 0 || copies == 0)
+        return rc;
+    engine->phase = "repairing";
+    engine->repairing = true;
+    td_engine_targets_start(engine);
+    return td_engine_run_ops(engine, err);
+}
+
 int td_engine_settle(struct td_engine *engine, bool repair, struct td_error *err) {
     struct settling settling = {.engine = engine, .repair = repair, .err = err};
     struct td_cursor *cursor = NULL;
@@ -255,15 +270,7 @@ int td_engine_settle(struct td_engine *engine, bool repair, struct td_error *err
     td_cursor_close(cursor);
     if (rc == 0)
         rc = td_engine_tick(engine, true, err);
-    uint64_t copies = 0, bytes = 0;
-    if (rc == 0)
-        rc = td_work_op_totals(engine->ledger, TD_ACT_COPY, &copies, &bytes, err);
-    if (rc != 0 || copies == 0)
-        return rc;
-    engine->phase = "repairing";
-    engine->repairing = true;
-    td_engine_targets_start(engine);
-    return td_engine_run_ops(engine, err);
+    return rc == 0 && repair ? repair_all(engine, err) : rc;
 }
 
 /* A repair has been carried out, or has failed: only now it is said. The witnesses are heard again for the words. */
@@ -285,10 +292,12 @@ int td_engine_repaired(struct td_engine *engine, const char *path, enum td_side 
         const struct td_incident *incident = &finding.incidents[i];
         if (incident->member != letter || incident->kind != TD_INCIDENT_REPAIRED)
             continue;
-        if (error == 0)
-            rc = td_engine_incident(engine, TD_INCIDENT_REPAIRED, incident->cause, path, side, incident->detail, err);
-        else
-            rc = td_engine_incident(engine, TD_INCIDENT_UNREADABLE, incident->cause, path, side,
+        struct td_incident told = *incident;
+        told.path = path;
+        rc = error == 0 ? td_engine_repair_done(engine, &told, NULL, err)
+                        : td_engine_repair_failed(engine, &told, NULL, err);
+        if (rc == 0 && error != 0)
+            rc = td_engine_incident(engine, TD_INCIDENT_UNREADABLE, told.cause, path, side,
                                     "found, but could not be repaired", err);
     }
     return rc;

@@ -59,13 +59,11 @@ static void add_incidents(struct td_digest *digest, const struct td_run *run, co
         add_number(digest, (uint64_t)run->id);
 }
 
-void td_notify_event(struct td_ledger *ledger, const struct td_run *run, const struct td_observation *seen) {
+static void record_event(struct td_ledger *ledger, const struct td_run *run, const struct td_observation *seen) {
     uint8_t hash[TD_SHA256_LEN];
     char event[2 * TD_SHA256_LEN + 1] = "";
     struct td_found found = {0};
     struct td_error ignored = {0};
-    if (run->id == 0)
-        return;
     struct td_digest *digest = td_digest_new(&ignored);
     if (run->exit != TD_EXIT_OK && digest != NULL && td_found_load(ledger, run->id, &found, &ignored) == 0) {
         td_digest_start(digest);
@@ -120,11 +118,11 @@ static void enter(struct td_ledger *ledger, int64_t run, const char *event, cons
     td_ledger_mail_add(ledger, run, event, mail->when, td_buf_text(&subject), td_buf_text(&message), NULL);
 }
 
-void td_notify_mail(const struct td_app *app, struct td_ledger *ledger, const struct td_run *run, bool inserted) {
+static void write_mail(const struct td_app *app, struct td_ledger *ledger, const struct td_run *run, bool inserted) {
     struct td_found found = {0};
     struct td_error err = {0};
     TD_AUTOBUF struct td_buf info = {0};
-    if (run->id == 0 || !mail_wanted(app) || !is_due(app, ledger, run, inserted))
+    if (!mail_wanted(app) || !is_due(app, ledger, run, inserted))
         return;
     if (td_found_load(ledger, run->id, &found, &err) == 0 && td_info_text(app, ledger, &info, &err) == 0) {
         struct td_report report = {run, found.list, found.count, NULL};
@@ -138,6 +136,23 @@ void td_notify_mail(const struct td_app *app, struct td_ledger *ledger, const st
         enter(ledger, run->id, "run", &mail);
     }
     td_found_free(&found);
+}
+
+int td_notify_end(const struct td_app *app, struct td_ledger *ledger, const struct td_run *run,
+                  const struct td_observation *seen, bool inserted, struct td_error *err) {
+    if (run->id == 0)
+        return 0;
+    int rc = td_ledger_begin(ledger, err);
+    if (rc != 0)
+        return rc;
+    record_event(ledger, run, seen);
+    rc = td_ledger_run_end(ledger, run, err);
+    if (rc == 0)
+        write_mail(app, ledger, run, inserted);
+    if (rc == 0)
+        return td_ledger_commit(ledger, err);
+    td_ledger_rollback(ledger);
+    return rc;
 }
 
 static struct td_mail other_mail(const struct td_app *app, char host[64], const char *subject, const char *body,

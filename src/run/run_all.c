@@ -71,10 +71,8 @@ static void mail_about(const struct td_app *app, const struct td_run_request *re
                        struct td_run *runs, size_t count, bool overdue, struct td_buf *out) {
     if (app->flush != NULL)
         app->flush(app->output, out);
-    for (size_t i = 0; i < count; i++) {
-        td_notify_mail(app, ledger, &runs[i], request->device != NULL);
+    for (size_t i = 0; i < count; i++)
         free(runs[i].reason);
-    }
     if (overdue)
         td_notify_overdue(app, ledger);
     if (!request->dry_run)

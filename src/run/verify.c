@@ -194,8 +194,8 @@ static int verify_docked(struct verifying *verifying, struct td_buf *out) {
     verifying->run.ended = td_wall_seconds();
     if (verifying->run.exit != TD_EXIT_OK && verifying->run.reason == NULL)
         verifying->run.reason = td_notify_sentence(verifying->ledger, &verifying->run);
-    td_notify_event(verifying->ledger, &verifying->run, &verifying->docking.seen);
-    rc = td_ledger_run_end(verifying->ledger, &verifying->run, verifying->err);
+    rc = td_notify_end(verifying->app, verifying->ledger, &verifying->run, &verifying->docking.seen, false,
+                       verifying->err);
     if (rc == 0)
         rc = td_notify_print(verifying->app, verifying->ledger, &verifying->run, safe_sentence(verifying), out,
                              verifying->err);
@@ -243,7 +243,6 @@ int td_command_verify(const struct td_app *app, const char *collection, struct t
         if (found && rc >= 0) { /* mailing may be slow: the dock is free by now, and the words are out */
             if (app->flush != NULL)
                 app->flush(app->output, out);
-            td_notify_mail(app, ledger, &run, false);
             td_notify_deliver(app, ledger);
         }
         free(run.reason);

@@ -7,6 +7,7 @@
 #   FROM=N       begin with that call
 #   ONLY=rot     leave out the first half
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
+source "$HERE/kill.sh"
 
 SAMPLES=${SAMPLES:-2}
 SEED=${SEED:-1}
@@ -14,22 +15,7 @@ RANDOM=$SEED
 died=0
 FROM=${FROM:-1}
 export MNT=$T/mnt/m
-REC=$T/record KEEP=$T/keep
-command -v gcc >/dev/null || { echo "ok - kill after each call # SKIP needs a compiler"; finish; }
-gcc -shared -fPIC -O1 -o "$T/kill.so" "$(dirname "${BASH_SOURCE[0]}")/kill-after.c" -ldl || { flunk "compiling"; finish; }
-
-run_shimmed() { # run_shimmed VAR=VALUE...: in the background, in $RUN
-    env "$@" LD_PRELOAD="$T/kill.so" ASAN_OPTIONS="${ASAN_OPTIONS:-}:verify_asan_link_order=0" \
-        "$TWINDOCK" run -c "$CONF" >"$OUT" 2>"$ERR" &
-    RUN=$!
-}
-save() { undock; mkdir -p "$KEEP"; cp --sparse=always "$A" "$KEEP/a.img"; cp --sparse=always "$B" "$KEEP/b.img"; rm -rf "$KEEP/ledger"; cp -a "$T/ledger" "$KEEP/ledger"; }
-bring_back() { # bring_back DIRECTORY
-    undock
-    cp --sparse=always "$1/a.img" "$A"; cp --sparse=always "$1/b.img" "$B"
-    rm -rf "$T/ledger"; cp -a "$1/ledger" "$T/ledger"
-    dock "$A" "$B"
-}
+REC=$T/record
 replayed() { # replayed IMAGE LETTER: a copy of it, its journal replayed, and the ledger tell no lies
     local status=0
     cp --sparse=always "$1" "$T/copy.img"
@@ -50,13 +36,6 @@ inspect() { # inspect LETTER: the disk at $MNT is as it should be after a run, a
     [[ ! $staged ]] || { echo "in staging: $staged"; status=1; }
     (cd "$MNT" && sha256sum --strict --quiet -c .twindock/SHA256SUMS) || status=1
     return $status
-}
-stop_there() { # wait until the run has stopped itself, or has ended
-    local state
-    while state=$(sed 's/.*) //;s/ .*//' "/proc/$RUN/stat" 2>/dev/null); do
-        [[ $state = [TZ] ]] && return
-        sleep 0.01
-    done
 }
 # What no later call of it can change any more: as the disks and the ledger are at this instant.
 cut_power() {

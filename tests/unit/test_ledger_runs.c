@@ -250,6 +250,53 @@ static void test_incidents(void **state) {
     assert_int_equal(seen, 1);
 }
 
+/* What the run `id` is given to tell of what earlier runs have repaired, in round 7. */
+static void left(int64_t id, struct td_buf *out) {
+    struct td_error err = {0};
+    td_buf_clear(out);
+    if (td_ledger_repairs_left(ledger, pair.id, id, 7, collect, out, &err) != 0)
+        fail_msg("%s", err.text);
+}
+
+static void repair(const char *path, char member, const char *place, int64_t id) {
+    const struct td_incident bad = {TD_INCIDENT_REPAIRED, TD_CAUSE_BACKUP_ROT, path, member, NULL};
+    assert_int_equal(td_ledger_repair(ledger, pair.id, &bad, place, id, NULL), 0);
+}
+
+static void proven_in(const char *path, int64_t a, int64_t b) {
+    struct td_file f = {.entry = {.path = path, .mode = S_IFREG | 0644, .nlink = 1}, .has_hash = true};
+    f.cycle[TD_A] = a;
+    f.cycle[TD_B] = b;
+    assert_int_equal(td_ledger_put_file(ledger, pair.id, &f, NULL), 0);
+}
+
+static void test_repairs_outlive_their_run(void **state) {
+    (void)state;
+    TD_AUTOBUF struct td_buf out = {0};
+    struct td_run ended = begin("run", 1000), cut = begin("run", 2000), next = begin("run", 3000);
+    repair("told", 'A', NULL, ended.id);
+    end(&ended, TD_RESULT_DONE, 5, "ok", "ok");
+    repair("done", 'A', NULL, cut.id); /* in a run that did not end */
+    repair("in place", 'A', NULL, 0);  /* it had set out to, and the next run finds it good */
+    repair("in place", 'B', NULL, 0);  /* but not this one */
+    repair("failed", 'A', NULL, 0);
+    repair("gone", 'A', NULL, 0);
+    repair("done", 'A', "1/gone", 0);
+    proven_in("in place", 7, 6);
+    proven_in("failed", 7, 7);
+    const struct td_incident failed = {TD_INCIDENT_REPAIRED, TD_CAUSE_BACKUP_ROT, "failed", 'A', NULL};
+    assert_int_equal(td_ledger_repair_failed(ledger, pair.id, &failed, NULL, NULL), 0);
+    left(cut.id, &out);
+    assert_string_equal(td_buf_text(&out), "repaired/backup-rot/in place/A/-;"); /* its own is not given back to it */
+    left(next.id, &out);
+    assert_string_equal(td_buf_text(&out), "repaired/backup-rot/done/A/-;");
+    left(next.id, &out);
+    assert_string_equal(td_buf_text(&out), "");
+    proven_in("in place", 7, 7);
+    left(next.id, &out);
+    assert_string_equal(td_buf_text(&out), "repaired/backup-rot/in place/B/-;");
+}
+
 /* --- the facts of --info ----------------------------------------------------------------------------- */
 
 /* Which runs count as the last backup. */
@@ -504,6 +551,7 @@ int main(void) {
         TEST(test_progress),
         TEST(test_a_run_that_was_cut_off),
         TEST(test_incidents),
+        TEST(test_repairs_outlive_their_run),
         TEST(test_last_backup),
         TEST(test_numbers_go_on_from_what_the_cards_say),
         TEST(test_runs_expire_with_good_clocks),

@@ -87,6 +87,19 @@ int td_ledger_incident(struct td_ledger *ledger, int64_t run, const struct td_in
 /* The incidents of a run in path order. */
 int td_ledger_incidents(struct td_ledger *ledger, int64_t run,
                         int (*each)(void *ctx, const struct td_incident *incident), void *ctx, struct td_error *err);
+/*
+ * Repairs outlive the run that is cut off: a bad copy that a run sets out to repair is noted with run 0, and with the
+ * run once it is done and stands among its incidents; one that failed is dropped again. td_ledger_run_end() drops those
+ * of the run. What is left is a later run's to tell: td_ledger_repairs_left() gives what earlier runs had done, and
+ * what was in its place already, as proven in round `cycle`, and drops it; `each` enters it as its own. `place`: of a
+ * version in history, NULL: the copy in the collection.
+ */
+int td_ledger_repair(struct td_ledger *ledger, int64_t pair, const struct td_incident *incident, const char *place,
+                     int64_t run, struct td_error *err);
+int td_ledger_repair_failed(struct td_ledger *ledger, int64_t pair, const struct td_incident *incident,
+                            const char *place, struct td_error *err);
+int td_ledger_repairs_left(struct td_ledger *ledger, int64_t pair, int64_t run, int64_t cycle,
+                           int (*each)(void *ctx, const struct td_incident *incident), void *ctx, struct td_error *err);
 /* What was found, as a hash that is equal when the same is found again; "": all is well. See ledger/mails.h. */
 int td_ledger_run_event(struct td_ledger *ledger, int64_t run, const char *event, struct td_error *err);
 /* What was said of taking the disks out, and of which disks ("A 8:16/12 B 8:32/13": device numbers, disk sequence). */

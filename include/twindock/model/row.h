@@ -21,7 +21,7 @@ struct td_file {
     int64_t cycle[TD_SIDES];     /* proof cycle in which each side's copy was last proven, 0: never */
     int64_t proven_at[TD_SIDES]; /* wall seconds of it, 0: never */
     unsigned had;                /* set of the members that ever had this content, by this path or another; and of the
-                                    members whose copy was last found bad and not repaired, as TD_HAD_BAD(side) */
+                                    members whose copy was last found bad and not proven since, as TD_HAD_BAD(side) */
 };
 #define TD_HAD_BAD(side) (TD_SIDE_BIT(side) << 4)
 

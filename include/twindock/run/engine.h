@@ -106,6 +106,8 @@ int td_engine_prove(struct td_engine *engine, unsigned sides, struct td_error *e
 int td_engine_prove_history(struct td_engine *engine, bool repair, struct td_error *err);
 /* Judge what did not agree, and repair. `repair` false: only report (verify). */
 int td_engine_settle(struct td_engine *engine, bool repair, struct td_error *err);
+/* What a run that was cut off has repaired, as far as this one has found it in its place. */
+int td_engine_tell_repairs(struct td_engine *engine, struct td_error *err);
 /* Last pass over directories: owners, modes, times. */
 int td_engine_directories(struct td_engine *engine, struct td_error *err);
 
@@ -138,6 +140,14 @@ int td_engine_read_done(struct td_engine *engine, const struct td_message *messa
 int td_engine_enter_links(struct td_engine *engine, const char *leader, struct td_error *err);
 /* A name of such a group has got a new inode on a member: see it as it is now. */
 int td_engine_look_again(struct td_engine *engine, const struct td_op_done *done, struct td_error *err);
+/* A bad copy is going to be repaired; has been, which is an incident; has not been, which the caller tells. `place` as
+ * for td_ledger_repair(). */
+int td_engine_repair_begins(struct td_engine *engine, const struct td_incident *bad, const char *place,
+                            struct td_error *err);
+int td_engine_repair_done(struct td_engine *engine, const struct td_incident *bad, const char *place,
+                          struct td_error *err);
+int td_engine_repair_failed(struct td_engine *engine, const struct td_incident *bad, const char *place,
+                            struct td_error *err);
 int td_engine_repaired(struct td_engine *engine, const char *path, enum td_side side, int error, struct td_error *err);
 
 #endif

@@ -23,16 +23,15 @@ int td_notify_nothing_docked(const struct td_app *app, struct td_ledger *ledger,
 /* The run's sentence as text to keep as its reason; malloc'ed. */
 char *td_notify_sentence(struct td_ledger *ledger, const struct td_run *run);
 
-/* Record what the run has found, as a hash that is equal when the same is found again: verdict and sentence, disks
- * (`seen` may be NULL), files. Call when its reason is known. */
-void td_notify_event(struct td_ledger *ledger, const struct td_run *run, const struct td_observation *seen);
-
 /*
- * Write a mail about a finished run, if the configuration wants one and it would tell something: what a retry, a second
- * event or the nightly run finds again has been told. Only when disks were put in anew (`inserted`) is the same
- * told again, half a day after the last time. td_notify_deliver() hands it over.
+ * A run has come to its end, and its reason is known: record that, with what it has found as a hash that is equal when
+ * the same is found again (verdict and sentence, disks (`seen` may be NULL), files), and write a mail about it, all at
+ * once, so that no run has ended of which nobody hears. There is a mail if the configuration wants one and it would
+ * tell something: what a retry, a second event or the nightly run finds again has been told. Only when disks were put
+ * in anew (`inserted`) is the same told again, half a day after the last time. td_notify_deliver() hands it over.
  */
-void td_notify_mail(const struct td_app *app, struct td_ledger *ledger, const struct td_run *run, bool inserted);
+int td_notify_end(const struct td_app *app, struct td_ledger *ledger, const struct td_run *run,
+                  const struct td_observation *seen, bool inserted, struct td_error *err);
 
 /* Write one mail about all pairs that are overdue, if there was none for most of a day. */
 void td_notify_overdue(const struct td_app *app, struct td_ledger *ledger);

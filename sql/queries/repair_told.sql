@@ -1,0 +1,1 @@
+DELETE FROM repair WHERE run = ?1
