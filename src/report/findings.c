@@ -162,16 +162,27 @@ static void say_held(const struct td_report *report, const struct tally *found, 
     end_with_the_one(report, found, out);
 }
 
-static void say_repaired(const struct td_report *report, const struct tally *found, struct td_buf *out) {
+/* The source has no versions: one that had rotted in the history came from the other member. And with a source that
+ * could not be believed everywhere, so may have any copy. */
+static bool all_from_source(const struct td_report *report) {
     const struct td_counts *counts = &report->run->counts;
+    for (size_t i = 0; i < report->incident_count; i++) {
+        const struct td_incident *incident = &report->incidents[i];
+        if (incident->kind == TD_INCIDENT_REPAIRED && incident->cause == TD_CAUSE_BACKUP_ROT &&
+            incident->detail != NULL)
+            return false;
+    }
+    return !is_command(report, "verify") && counts->held == 0 && counts->unreadable == 0;
+}
+
+static void say_repaired(const struct td_report *report, const struct tally *found, struct td_buf *out) {
     if (found->count == 0)
         return;
     td_text_next(out);
     td_text_count(out, found->count, "file", "files");
     say_place(found, out);
     td_buf_printf(out, " had rotted and %s repaired", number(found, "was", "were"));
-    /* With a source that could not be believed everywhere, the repair may have come from the other member. */
-    if (!is_command(report, "verify") && counts->held == 0 && counts->unreadable == 0)
+    if (all_from_source(report))
         td_buf_puts(out, " from the source");
     end_with_the_one(report, found, out);
 }

@@ -312,6 +312,21 @@ static void test_incidents_left_out_are_counted(void **state) {
                  "a disk on which rot is found again is not to be relied on.");
 }
 
+static void test_the_source_has_no_versions(void **state) {
+    (void)state;
+    struct td_run run = make_run();
+    struct td_incident incidents[] = {
+        {TD_INCIDENT_REPAIRED, TD_CAUSE_BACKUP_ROT, "x", 'A', NULL},
+        {TD_INCIDENT_REPAIRED, TD_CAUSE_BACKUP_ROT, "y", 'A', "in the history: its version of 2026-11-01"},
+    };
+    struct td_report report = {.run = &run, .incidents = incidents, .incident_count = 2};
+    run.exit = TD_EXIT_ROT;
+    run.counts.repaired = 2;
+    assert_sentence(&report,
+                    "2 files on member A had rotted and were repaired. Nothing needs to be done now; a disk on "
+                    "which rot is found again is not to be relied on.");
+}
+
 static void test_altered_copies_do_not_hide_success(void **state) {
     (void)state;
     struct td_run run = make_run();
@@ -637,6 +652,7 @@ int main(void) {
         cmocka_unit_test(test_verify_of_a_member_behind),
         cmocka_unit_test(test_names_are_not_broken),
         cmocka_unit_test(test_incidents_left_out_are_counted),
+        cmocka_unit_test(test_the_source_has_no_versions),
         cmocka_unit_test(test_altered_copies_do_not_hide_success),
         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_names_are_escaped),
