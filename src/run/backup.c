@@ -250,6 +250,14 @@ static int come_to_verdict(struct td_backup *backup, struct td_error *err) {
 
 /* --- after the verdict --------------------------------------------------------------------------------------- */
 
+/* What history leaves free: the configured part of the disk, and the room in which the papers are written anew beside
+ * the old ones, with as much again for what they grow by. Without it a small disk with much history would be full. */
+static void reserve(struct td_backup *backup, uint64_t total, uint64_t papers) {
+    uint64_t wanted = total / 10000 * (uint64_t)backup->collection->history_reserve + 2 * papers;
+    if (wanted > backup->engine.reserve)
+        backup->engine.reserve = wanted;
+}
+
 static void mount_for_writing(struct td_backup *backup) {
     for (int side = TD_A; side <= TD_B; side++) {
         struct td_error error = {0};
@@ -261,8 +269,8 @@ static void mount_for_writing(struct td_backup *backup) {
             rc = td_mount_space(backup->docking.mounted[side].root, &total, &available, &error);
         if (rc != 0)
             td_engine_lose(&backup->engine, (enum td_side)side, error.text);
-        else if (backup->engine.reserve == 0)
-            backup->engine.reserve = total / 10000 * (uint64_t)backup->collection->history_reserve;
+        else
+            reserve(backup, total, td_backup_papers(backup->docking.mounted[side].store));
     }
     connect_members(backup);
 }

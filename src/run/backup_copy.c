@@ -168,6 +168,16 @@ static int copy_to(struct copying *copying, struct td_error *lost, struct td_err
     return rc;
 }
 
+uint64_t td_backup_papers(int store) {
+    static const char *const papers[] = {COPY, "SHA256SUMS", "history/SHA256SUMS"};
+    uint64_t bytes = 0;
+    struct stat st;
+    for (size_t i = 0; i < sizeof papers / sizeof *papers; i++)
+        if (fstatat(store, papers[i], &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+            bytes += (uint64_t)st.st_size;
+    return bytes;
+}
+
 int td_backup_copy_ledger(struct td_backup *backup, struct td_error *err) {
     TD_AUTOBUF struct td_buf name = {0};
     TD_AUTOFREE void *buffer = td_buffer_new(TD_READ_SIZE);

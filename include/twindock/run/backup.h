@@ -69,6 +69,8 @@ bool td_backup_is_there(void *backup, enum td_side side);
 /* Wait for a source that is not there yet, as long as the configuration says; then its descriptor, -ENOENT with the
  * reason in `why`, -ECANCELED, or another error. */
 int td_backup_source(struct td_backup *backup, struct td_buf *why, struct td_error *err);
+/* Bytes of a member's papers that are written anew beside the old ones: the ledger's copy, the lists of checksums. */
+uint64_t td_backup_papers(int store);
 /* The pair's part of the ledger, on every member that takes papers. */
 int td_backup_copy_ledger(struct td_backup *backup, struct td_error *err);
 /* A step failed on one member: the other goes on. */
