@@ -125,6 +125,7 @@ check "history: of A is kept" mounted "$A" sh -c 'ls "$MNT"/.twindock/history/*/
 # A file that no history could make room for costs none of it, and what fits is still copied.
 kept() { mounted "$B" sh -c 'cd "$MNT/.twindock/history" && find . -type f | sort'; }
 echo "again" >"$SRC/first/small1"
+echo 'history_reserve = 3%' >>"$CONF" # the disk has a little to spare, so that nothing else costs history
 dock "$A" "$B"
 td_is 0 "too big: an old version goes into history" run
 undock
