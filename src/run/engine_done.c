@@ -35,8 +35,7 @@ static int copied(struct td_engine *engine, const struct td_op_done *done, struc
 }
 
 /* A path takes over what the ledger knows of the content at `from`: of the first hard link, or of the old name. */
-static int enter_from(struct td_engine *engine, const struct td_op_done *done, const char *from, bool moved,
-                      struct td_error *err) {
+static int enter_from(struct td_engine *engine, const struct td_op_done *done, const char *from, struct td_error *err) {
     struct td_file known, file, old;
     int rc = td_ledger_file(engine->ledger, engine->pair, done->path, &old, err);
     if (rc != 0 && rc != -ENOENT)
@@ -58,8 +57,7 @@ static int enter_from(struct td_engine *engine, const struct td_op_done *done, c
     rc = td_work_entry(engine->ledger, TD_SOURCE, done->path, &file.entry, err);
     if (rc != 0)
         return rc == -ENOENT ? 0 : rc;
-    if (moved) /* until the source has been read, a ctime that moved must stay visible */
-        file.entry.ctime = known.entry.ctime;
+    file.entry.ctime = known.entry.ctime; /* until the source has been read, a ctime that moved must stay visible */
     for (int side = TD_SOURCE; side <= TD_B; side++) {
         bool other = side != (int)done->side && side != TD_SOURCE;
         bool keeps = other && had && memcmp(hash, known.hash, TD_HASH_LEN) == 0;
@@ -133,7 +131,7 @@ int td_engine_op_done(struct td_engine *engine, const struct td_message *message
     case TD_ACT_LINK:
     case TD_ACT_MOVE:
         tally->renamed += done->action == TD_ACT_MOVE;
-        return enter_from(engine, done, done->from, done->action == TD_ACT_MOVE, err);
+        return enter_from(engine, done, done->from, err);
     case TD_ACT_ATTRIBUTES:
         tally->updated++;
         return enter_attributes(

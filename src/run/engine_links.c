@@ -55,6 +55,9 @@ static int enter_link(void *ctx, const char *path) {
     rc = td_work_entry(engine->ledger, TD_SOURCE, path, &file.entry, links->err);
     if (rc != 0)
         return rc == -ENOENT ? 0 : rc;
+    /* As the leader has it: where the source has not been read since its ctime moved, that must stay visible under each
+     * of its names, or what somebody has edited will look like rot. */
+    file.entry.ctime = links->known.entry.ctime;
     return td_ledger_put_file(engine->ledger, engine->pair, &file, links->err);
 }
 
