@@ -64,7 +64,7 @@ const struct config_key config_keys[] = {
     COLLECTION(TYPE_DURATION, "keep_history", keep_history, "90d", NULL,
                "how long replaced and deleted files are kept"),
     COLLECTION(TYPE_PERCENT, "history_reserve", history_reserve, "5%", NULL,
-               "history gives way when less than this share of a member is free"),
+               "history gives way when less than this share of a member is free, besides room for its own lists"),
     COLLECTION(TYPE_PERCENT, "max_delete", max_delete, "10%", NULL,
                "refuse to delete more than this share of the files or bytes; 100% is no brake"),
     COLLECTION(TYPE_PERCENT, "max_change", max_change, "40%", NULL,

@@ -165,8 +165,7 @@ static void advise_duplicate(const struct td_words *w) {
         td_say(w, "Both slots report one serial, so nothing tells which half of ");
         td_say_collection(w, j->pair);
         td_say(w, " is which. Set the dock to mirror (`mode = mirror`) to back up; as it is, the two can be compared "
-                  "with `twindock "
-                  "check --full`.");
+                  "with `twindock check --full`.");
         return;
     }
     if (td_words_is_member(w, 0)) {

@@ -73,18 +73,28 @@ int td_ledger_incidents(struct td_ledger *ledger, int64_t run,
 
 /* --- repairs ------------------------------------------------------------------------------------------ */
 
-int td_ledger_repair(struct td_ledger *ledger, int64_t pair, const struct td_incident *incident, const char *place,
-                     int64_t run, struct td_error *err) {
-    TD_AUTOSQL struct td_sql_stmt *q = NULL;
-    const char member[2] = {incident->member, '\0'};
-    int rc = td_write_take(ledger, "queries/repair_note.sql", &q, err);
+/* A statement on one of them, by its key. */
+static int take_repair(struct td_ledger *ledger, const char *statement, int64_t pair,
+                       const struct td_incident *incident, const char *place, struct td_sql_stmt **out,
+                       struct td_error *err) {
+    int rc = td_write_take(ledger, statement, out, err);
 
     if (rc < 0)
         return rc;
-    td_sql_bind_int(q, 1, pair);
-    td_sql_bind_bytes(q, 2, incident->path);
-    td_sql_bind_text(q, 3, member);
-    td_sql_bind_bytes(q, 4, place);
+    td_sql_bind_int(*out, 1, pair);
+    td_sql_bind_bytes(*out, 2, incident->path);
+    td_sql_bind_text(*out, 3, incident->member == 'A' ? "A" : "B"); /* texts must outlive this */
+    td_sql_bind_bytes(*out, 4, place);
+    return 0;
+}
+
+int td_ledger_repair(struct td_ledger *ledger, int64_t pair, const struct td_incident *incident, const char *place,
+                     int64_t run, struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int rc = take_repair(ledger, "queries/repair_note.sql", pair, incident, place, &q, err);
+
+    if (rc < 0)
+        return rc;
     td_sql_bind_text(q, 5, td_cause_names[incident->cause]);
     td_sql_bind_text(q, 6, incident->detail);
     td_sql_bind_int(q, 7, run);
@@ -94,16 +104,9 @@ int td_ledger_repair(struct td_ledger *ledger, int64_t pair, const struct td_inc
 int td_ledger_repair_failed(struct td_ledger *ledger, int64_t pair, const struct td_incident *incident,
                             const char *place, struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
-    const char letter[2] = {incident->member, '\0'};
-    int rc = td_write_take(ledger, "queries/repair_drop.sql", &q, err);
+    int rc = take_repair(ledger, "queries/repair_drop.sql", pair, incident, place, &q, err);
 
-    if (rc < 0)
-        return rc;
-    td_sql_bind_int(q, 1, pair);
-    td_sql_bind_bytes(q, 2, incident->path);
-    td_sql_bind_text(q, 3, letter);
-    td_sql_bind_bytes(q, 4, place);
-    return td_sql_run(q, NULL, err);
+    return rc < 0 ? rc : td_sql_run(q, NULL, err);
 }
 
 static void bind_left(struct td_sql_stmt *q, int64_t pair, int64_t run, int64_t cycle) {
