@@ -106,7 +106,8 @@ int td_command_run(const struct td_app *app, const struct td_run_request *reques
     if (rc == 0 && ran == 0 && !request->nightly && request->device == NULL)
         rc = td_notify_nothing_docked(app, ledger, "run",
                                       request->collection_count > 0 ? request->collections[0] : NULL, out, err);
-    if (runs != NULL && ledger != NULL)
+    bool left = rc == -EALREADY && ran == 0; /* the run that has the dock delivers the mails when it ends */
+    if (runs != NULL && ledger != NULL && !left)
         mail_about(app, request, ledger, runs, ran, rc >= 0 && request->nightly, out);
     free(runs);
     td_ledger_close(ledger);

@@ -131,11 +131,7 @@ halt_run() { # start a run and hold it while --info calls it running; its id in 
     RUN=$!
     for i in $(seq 2000); do
         info
-        if grep -q '^M *[*]' "$OUT" && kill -STOP "$RUN"; then
-            ledger 'BEGIN IMMEDIATE; ROLLBACK' 2>/dev/null && return 0
-            kill -CONT "$RUN" # it was just writing to the ledger, and nobody else could while it is held
-            sleep 0.02
-        fi
+        grep -q '^M *[*]' "$OUT" && kill -STOP "$RUN" && lets_others_write && return 0
         kill -0 "$RUN" 2>/dev/null || return 1
     done
     return 1

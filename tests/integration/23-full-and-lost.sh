@@ -159,17 +159,6 @@ td_is 0 "dying: first run" run
 undock
 dies() { truncate -s 1M "$2"; losetup -c "$(readlink "$1")"; } # dies SLOT IMAGE: all beyond the first megabyte is EIO
 start() { "$TWINDOCK" run -c "$CONF" --json >"$OUT" 2>"$ERR" & RUN=$!; }
-planned() { # wait until the run has planned; it is stopped then
-    local i
-    for i in $(seq 400); do
-        if [[ $(ledger "SELECT phase FROM run WHERE ended IS NULL ORDER BY id DESC LIMIT 1" 2>/dev/null) = planning ]]; then
-            kill -STOP "$RUN"
-            return 0
-        fi
-        sleep 0.005
-    done
-    return 1
-}
 ends() { # ends SECONDS: wait for the run, in STATUS
     local i
     for i in $(seq $(($1 * 20))); do kill -0 "$RUN" 2>/dev/null || break; sleep 0.05; done

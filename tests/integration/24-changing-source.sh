@@ -35,17 +35,6 @@ both_equal() {
     dock "$A" "$B"
 }
 start() { "$TWINDOCK" run -c "$CONF" --json "$@" >"$OUT" 2>"$ERR" & RUN=$!; }
-planned() { # wait until the run has planned; it is stopped then
-    local i
-    for i in $(seq 400); do
-        if [[ $(ledger "SELECT phase FROM run WHERE ended IS NULL ORDER BY id DESC LIMIT 1" 2>/dev/null) = planning ]]; then
-            kill -STOP "$RUN"
-            return 0
-        fi
-        sleep 0.005
-    done
-    return 1
-}
 
 claim_slots
 configure '' 'max_delete = 100%

@@ -12,17 +12,6 @@ header() { the_mail | sed '/^$/q' | grep "^$1:"; }
 body() { the_mail | sed '1,/^$/d'; }
 last_mail() { ledger "SELECT $1 FROM mail ORDER BY id DESC LIMIT 1"; }
 start() { "$TWINDOCK" run -c "$CONF" "$@" >"$T/out.bg" 2>"$T/err.bg" & RUN=$!; }
-planned() { # wait until the run has planned; it is stopped then
-    local i
-    for i in $(seq 400); do
-        if [[ $(ledger "SELECT phase FROM run WHERE ended IS NULL ORDER BY id DESC LIMIT 1" 2>/dev/null) = planning ]]; then
-            kill -STOP "$RUN"
-            return 0
-        fi
-        sleep 0.005
-    done
-    return 1
-}
 
 # --- a mailer that hangs, in a dock of its own, while the rest goes on --------------------------------------------
 
@@ -102,11 +91,24 @@ head -c 30000000 /dev/urandom >"$SRC/more.bin"
 was=$(runs)
 start
 check "two at once: the first is at work" planned
+check "two at once: and is held between two writes to the ledger" lets_others_write
 began=$(now)
 td_is 11 "two at once: the second" run
 check "two at once: leaves at once" test $(($(now) - began)) -lt 2000
 check "two at once: with a sentence" grep -q 'in use by another run' "$ERR"
 td_is 0 "two at once: the nightly one leaves the first alone" run --nightly
+coproc python3 -c 'import sqlite3, sys
+ledger = sqlite3.connect(sys.argv[1], isolation_level=None)
+ledger.execute("BEGIN IMMEDIATE")
+print("held", flush=True)
+sys.stdin.read()' "$T/ledger/twindock.db"
+WRITER=$COPROC_PID
+read -r <&"${COPROC[0]}"
+began=$(now)
+td_is 11 "two at once: while the first writes to the ledger" run
+check "two at once: leaves at once then, too" test $(($(now) - began)) -lt 2000
+eval "exec ${COPROC[1]}>&-"
+wait "$WRITER"
 td info
 matches "two at once: --info shows that one is running" '^M *\*' "$(sed -n 2p "$OUT")"
 equal "two at once: no further run" "$((was + 1))" "$(runs)"

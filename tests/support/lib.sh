@@ -149,6 +149,25 @@ for k in sys.argv[2:]:
     v=v[int(k)] if k.lstrip("-").isdigit() and isinstance(v,list) else v[k]
 print(v if isinstance(v,str) else json.dumps(v))' "$OUT" "$@"; } # json KEY...: from the last output
 ledger() { sqlite3 "$T/ledger/twindock.db" "$1"; }
+# Wait until the run with the pid $RUN has begun to plan, and hold it (SIGSTOP).
+planned() {
+    local i
+    for i in $(seq 400); do
+        if [[ $(ledger "SELECT phase FROM run WHERE ended IS NULL ORDER BY id DESC LIMIT 1" 2>/dev/null) = planning ]]; then
+            kill -STOP "$RUN"
+            return 0
+        fi
+        sleep 0.005
+    done
+    return 1
+}
+# Let the held run $RUN go on until it does not write to the ledger: nobody else could while it is held.
+lets_others_write() {
+    until ledger 'BEGIN IMMEDIATE; ROLLBACK' 2>/dev/null; do
+        kill -CONT "$RUN" && sleep 0.003 && kill -STOP "$RUN" || return 1
+    done
+    [[ $(ledger 'SELECT count(*) FROM run WHERE ended IS NULL') = 1 ]]
+}
 mails() { find "$MAILS" -type f | wc -l; }
 no_mails() { rm -f "$MAILS"/*; }
 
