@@ -8,7 +8,9 @@
 #include <errno.h>
 #include <string.h>
 
-#define STEP 20000 /* files entered between two commits: others may write meanwhile, and the log stays small */
+/* Files entered between two commits, so that others may write meanwhile and the log stays small; rows dropped at a
+ * time. */
+#define STEP 20000
 
 int td_ledger_note_proof(struct td_ledger *ledger, int64_t pair, const char *path, enum td_side side,
                          const uint8_t hash[TD_HASH_LEN], int64_t cycle, int64_t when, struct td_error *err) {
@@ -26,7 +28,21 @@ int td_ledger_note_proof(struct td_ledger *ledger, int64_t pair, const char *pat
     return td_sql_run(q, NULL, err);
 }
 
-int td_proofs_drop(struct td_ledger *ledger, int64_t pair, int side, struct td_error *err) {
+/* 1: the rows that there are, of all pairs, 0: there are none, or a negative errno. */
+static int range(struct td_ledger *ledger, int64_t *first, int64_t *last, struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int rc = td_ledger_take(ledger, "proofs/range.sql", &q, err);
+
+    rc = rc < 0 ? rc : td_sql_step(q, err);
+    if (rc <= 0 || td_sql_is_null(q, 0))
+        return rc < 0 ? rc : 0;
+    *first = td_sql_int(q, 0);
+    *last = td_sql_int(q, 1);
+    return 1;
+}
+
+static int drop_some(struct td_ledger *ledger, int64_t pair, int side, int64_t first, int64_t last,
+                     struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
     int rc = td_write_take(ledger, "proofs/drop.sql", &q, err);
 
@@ -35,7 +51,18 @@ int td_proofs_drop(struct td_ledger *ledger, int64_t pair, int side, struct td_e
     td_sql_bind_int(q, 1, pair);
     if (side >= 0)
         td_sql_bind_int(q, 2, side);
+    td_sql_bind_int(q, 3, first);
+    td_sql_bind_int(q, 4, last);
     return td_sql_run(q, NULL, err);
+}
+
+int td_proofs_drop(struct td_ledger *ledger, int64_t pair, int side, struct td_error *err) {
+    int64_t first = 0, last = 0;
+    int rc = range(ledger, &first, &last, err);
+
+    for (bool some = rc > 0; rc >= 0 && some && first <= last; first += STEP)
+        rc = drop_some(ledger, pair, side, first, last - first < STEP ? last : first + STEP - 1, err);
+    return rc < 0 ? rc : 0;
 }
 
 /* 1: there are some, 0: none, or a negative errno. */

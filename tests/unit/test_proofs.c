@@ -143,20 +143,31 @@ static void test_entered_for_the_content_read(void **state) {
     td_ledger_close(ledger);
 }
 
-static void test_kept_over_the_end_of_a_process(void **state) {
-    (void)state;
-    struct td_ledger *ledger = open_ledger();
-    struct td_pair m = enroll(ledger, "M");
+static void put_all(struct td_ledger *ledger, int64_t pair) {
     char path[32];
     assert_int_equal(td_ledger_begin(ledger, NULL), 0);
     for (int i = 0; i < MANY; i++) {
         snprintf(path, sizeof(path), "f%06d", i);
-        put(ledger, m.id, path, 1);
+        put(ledger, pair, path, 1);
     }
+    assert_int_equal(td_ledger_commit(ledger, NULL), 0);
+}
+
+static void test_kept_over_the_end_of_a_process(void **state) {
+    (void)state;
+    struct td_ledger *ledger = open_ledger();
+    struct td_pair m = enroll(ledger, "M"), n = enroll(ledger, "N");
+    char path[32];
+    put_all(ledger, m.id);
+    assert_int_equal(td_ledger_begin(ledger, NULL), 0);
+    put(ledger, n.id, "first", 1);
+    put(ledger, n.id, "last", 1);
+    note(ledger, n.id, "first", TD_A, 1, 3);
     for (int i = 0; i < MANY; i++) { /* 7919 is prime: every one, and in no order */
         snprintf(path, sizeof(path), "f%06d", (int)((int64_t)i * 7919 % MANY));
         note(ledger, m.id, path, i % 2 ? TD_A : TD_B, 1, 3);
     }
+    note(ledger, n.id, "last", TD_B, 1, 3);
     assert_int_equal(td_ledger_commit(ledger, NULL), 0);
     td_ledger_close(ledger);
     ledger = open_ledger();
@@ -166,6 +177,16 @@ static void test_kept_over_the_end_of_a_process(void **state) {
     assert_int_equal(td_ledger_unproven(ledger, m.id, TD_SIDE_BIT(TD_B), 3, &b, &bytes, NULL), 0);
     assert_int_equal(a, MANY / 2);
     assert_int_equal(b, MANY / 2);
+    put_all(ledger, m.id);
+    enter(ledger, m.id); /* none is left to be entered again */
+    assert_int_equal(td_ledger_unproven(ledger, m.id, TD_SIDE_BIT(TD_A), 3, &a, &bytes, NULL), 0);
+    assert_int_equal(td_ledger_unproven(ledger, m.id, TD_SIDE_BIT(TD_B), 3, &b, &bytes, NULL), 0);
+    assert_int_equal(a, MANY);
+    assert_int_equal(b, MANY);
+    content_is_new = false;
+    enter(ledger, n.id); /* those of another pair are */
+    assert_cycles(ledger, n.id, "first", 0, 3, 0);
+    assert_cycles(ledger, n.id, "last", 0, 0, 3);
     td_ledger_close(ledger);
 }
 

@@ -1,0 +1,1 @@
+SELECT (SELECT min(id) FROM proof), (SELECT max(id) FROM proof)
