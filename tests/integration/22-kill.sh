@@ -16,9 +16,13 @@ now() { date +%s%3N; }
 nap() { sleep "$(($1 / 1000)).$(printf %03d $(($1 % 1000)))"; } # milliseconds
 change() { # change N: of the N-th kind; what comes of it is on record
     "$HERE/mutate-tree" "$SRC" $((SEED * 1000 + $1)) 4 small >>"$T/mutations"
+    if [[ ! -f $SRC/large.bin || -L $SRC/large.bin ]]; then # mutate-tree may have made a pipe of it, which nobody reads
+        rm -rf "$SRC/large.bin"
+        head -c 2000000 /dev/urandom >"$SRC/large.bin"
+    fi
     case $(($1 % 5)) in
     0) printf '%s' "$1" | dd of="$SRC/large.bin" bs=1 seek=$(($1 * 90001 % 20000000)) conv=notrunc status=none ;;
-    2) [[ -e $SRC/large.bin ]] && mv "$SRC/large.bin" "$SRC/large.other" && cp -p "$SRC/large.other" "$SRC/large.bin" ;;
+    2) mv -T "$SRC/large.bin" "$SRC/large.other" && cp -p "$SRC/large.other" "$SRC/large.bin" ;;
     3) rm -f "$SRC/large.other" ;;
     esac
     "$HERE/tree-record" "$REC" note "$SRC"
