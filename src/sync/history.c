@@ -4,6 +4,7 @@
 #include "target_private.h"
 
 #include "twindock/base/cleanup.h"
+#include "twindock/base/sys.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -117,6 +118,22 @@ static void td_drop_index(int fd, const char *name) {
     (void)unlinkat(fd, index, 0);
 }
 
+/* Remove `name` from `fd`, one of the stores. It leaves it as a whole: half of a run, as a removal that is cut off
+ * would leave it, looks to the next one as if the other half had been lost. What is left in staging is swept. */
+static int td_give_up(int store, int fd, const char *name, struct td_expired *out) {
+    char gone[TD_HISTORY_NAME_MAX + 8];
+    snprintf(gone, sizeof(gone), "gone-%s", name);
+    TD_AUTOCLOSE int staging = td_staging_open(store);
+    int rc = staging < 0 ? staging : td_remove_tree(staging, gone, out);
+    if (rc == 0 && td_sys.renameat2(fd, name, staging, gone, 0) < 0)
+        rc = errno == ENOENT ? 0 : -errno;
+    if (td_errno_is_full(-rc)) /* staging cannot take another name: room comes first */
+        rc = td_remove_tree(fd, name, out);
+    if (rc == 0)
+        td_drop_index(fd, name);
+    return rc < 0 ? rc : td_remove_tree(staging, gone, out);
+}
+
 /* Remove `name` from history/ and quarantine/. */
 static int td_drop_run(int store, const char *name, struct td_expired *out, struct td_error *err) {
     for (size_t i = 0; i < TD_STORES; i++) {
@@ -125,10 +142,9 @@ static int td_drop_run(int store, const char *name, struct td_expired *out, stru
             continue;
         if (fd < 0)
             return td_fail(err, -fd, "cannot open %s", td_stores[i]);
-        int rc = td_remove_tree(fd, name, out);
+        int rc = td_give_up(store, fd, name, out);
         if (rc < 0)
             return td_fail(err, -rc, "cannot give up %s/%s", td_stores[i], name);
-        td_drop_index(fd, name);
     }
     out->runs++;
     return 0;
@@ -183,10 +199,9 @@ static int td_expire_store(int store, const char *which, int64_t last, const cha
     if (count < 0)
         return td_fail(err, -count, "cannot read %s", which);
     for (int i = 0; i < count; i++) {
-        int rc = td_remove_tree(fd, runs[i].name, out);
+        int rc = td_give_up(store, fd, runs[i].name, out);
         if (rc < 0)
             return td_fail(err, -rc, "cannot give up %s/%s", which, runs[i].name);
-        td_drop_index(fd, runs[i].name);
         out->runs++;
     }
     return 0;
