@@ -127,11 +127,12 @@ static int td_give_up(int store, int fd, const char *name, struct td_expired *ou
     int rc = staging < 0 ? staging : td_remove_tree(staging, gone, out);
     if (rc == 0 && td_sys.renameat2(fd, name, staging, gone, 0) < 0)
         rc = errno == ENOENT ? 0 : -errno;
-    if (td_errno_is_full(-rc)) /* staging cannot take another name: room comes first */
+    bool in_place = td_errno_is_full(-rc); /* staging cannot take another name: room comes first */
+    if (in_place)
         rc = td_remove_tree(fd, name, out);
     if (rc == 0)
         td_drop_index(fd, name);
-    return rc < 0 ? rc : td_remove_tree(staging, gone, out);
+    return rc < 0 || in_place ? rc : td_remove_tree(staging, gone, out);
 }
 
 /* Remove `name` from history/ and quarantine/. */
