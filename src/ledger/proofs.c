@@ -28,7 +28,7 @@ int td_ledger_note_proof(struct td_ledger *ledger, int64_t pair, const char *pat
     return td_sql_run(q, NULL, err);
 }
 
-/* 1: the rows that there are, of all pairs, 0: there are none, or a negative errno. */
+/* The rows that there are, of all pairs; both numbers stay as they are when there is none. */
 static int range(struct td_ledger *ledger, int64_t *first, int64_t *last, struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
     int rc = td_ledger_take(ledger, "proofs/range.sql", &q, err);
@@ -38,7 +38,7 @@ static int range(struct td_ledger *ledger, int64_t *first, int64_t *last, struct
         return rc < 0 ? rc : 0;
     *first = td_sql_int(q, 0);
     *last = td_sql_int(q, 1);
-    return 1;
+    return 0;
 }
 
 static int drop_some(struct td_ledger *ledger, int64_t pair, int side, int64_t first, int64_t last,
@@ -57,12 +57,12 @@ static int drop_some(struct td_ledger *ledger, int64_t pair, int side, int64_t f
 }
 
 int td_proofs_drop(struct td_ledger *ledger, int64_t pair, int side, struct td_error *err) {
-    int64_t first = 0, last = 0;
+    int64_t first = 0, last = -1;
     int rc = range(ledger, &first, &last, err);
 
-    for (bool some = rc > 0; rc >= 0 && some && first <= last; first += STEP)
+    for (; rc >= 0 && first <= last; first += STEP)
         rc = drop_some(ledger, pair, side, first, last - first < STEP ? last : first + STEP - 1, err);
-    return rc < 0 ? rc : 0;
+    return rc;
 }
 
 /* 1: there are some, 0: none, or a negative errno. */

@@ -1,6 +1,7 @@
 /*
  * Names in staging/. `new-<n>` is something on its way in: of no worth to the next run. `swap-<n>` has been or will be
- * exchanged with something in the tree: after a crash it may be the only copy of an old version.
+ * exchanged with something in the tree: after a crash it may be the only copy of an old version. `gone-<run>` is a
+ * run's directory of history that has been given up and is being removed.
  */
 #include "target_private.h"
 

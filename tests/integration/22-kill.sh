@@ -50,7 +50,6 @@ cut_power() {
 }
 exports() { find "$T/ledger" -name '*.export-*'; }
 left_open() { ledger 'SELECT count(*) FROM run WHERE ended IS NULL'; }
-staged() { mounted "$1" find "$MNT/.twindock/staging" -mindepth 1; }
 
 mkdir -p "$MNT" "$SRC/photos/a/b" "$SRC/docs"
 for i in $(seq 30); do head -c $((i * 3001)) /dev/urandom >"$SRC/photos/a/p$i"; echo "text $i" >"$SRC/docs/t$i"; done

@@ -7,7 +7,6 @@ REC=$T/record
 mkdir -p "$MNT"
 
 whole() { mounted "$1" "$HERE/tree-record" "$REC" check "$MNT/M"; }
-staged() { mounted "$1" find "$MNT/.twindock/staging" -mindepth 1; }
 on_disk() { # on_disk IMAGE COMMAND...: with $MNT writable, as somebody does it by hand
     local image=$1 status; shift
     mount_image "$image" "$MNT" || return 99

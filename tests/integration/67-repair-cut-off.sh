@@ -67,10 +67,7 @@ died=0
 for n in $(if [[ ${EVERY:-} ]]; then seq "$calls"; else for i in $(seq "$SAMPLES"); do echo $((calls / 3 + RANDOM % (calls * 2 / 3))); done; fi); do
     bring_back "$KEEP"
     no_mails
-    run_shimmed KILL_AFTER="$n"
-    stop_there
-    { wait "$RUN"; } 2>/dev/null
-    [[ $? = 137 ]] || continue # the calls of one run are not those of another to the last
+    dies_after "$n" || continue # the calls of one run are not those of another to the last
     died=$((died + 1))
     if [[ $(ledger 'SELECT count(*) FROM run WHERE id = 3 AND ended IS NOT NULL') = 0 ]]; then
         goes_on "killed after call $n"

@@ -36,10 +36,7 @@ died=0
 # Where the members have been read, and the source has not yet: some way into the proof.
 for n in $(if [[ ${EVERY:-} ]]; then seq "$calls"; else seq $((calls / 6)) 2 $((calls / 6 + 14)); fi); do
     bring_back "$KEEP"
-    run_shimmed KILL_AFTER="$n"
-    stop_there
-    { wait "$RUN"; } 2>/dev/null
-    [[ $? = 137 ]] || continue # the calls of one run are not those of another to the last
+    dies_after "$n" || continue # the calls of one run are not those of another to the last
     died=$((died + 1))
     swap_names
     td_is 0 "killed after call $n: nothing has rotted" run

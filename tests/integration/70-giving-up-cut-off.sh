@@ -7,7 +7,6 @@ source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 source "$HERE/kill.sh"
 
 export MNT=$T/mnt/m
-staged() { mounted "$1" find "$MNT/.twindock/staging" -mindepth 1; }
 listed() { ledger "SELECT CAST(place AS TEXT) FROM kept WHERE member = $1 AND kind = 'whole' ORDER BY 1"; }
 lying() { mounted "$1" sh -c 'cd "$MNT/.twindock/history" && find . -mindepth 2 -type f -printf "%P\n"' | sort; }
 
@@ -37,10 +36,7 @@ echo "# $calls calls"
 died=0 halfway=0
 for n in $(seq 1 "$([[ ${EVERY:-} ]] && echo 1 || echo 3)" "$calls"); do
     bring_back "$KEEP"
-    run_shimmed KILL_AFTER="$n"
-    stop_there
-    { wait "$RUN"; } 2>/dev/null
-    [[ $? = 137 ]] || continue # the calls of one run are not those of another to the last
+    dies_after "$n" || continue # the calls of one run are not those of another to the last
     died=$((died + 1))
     undock
     here=$(lying "$A" | grep -c /old/)

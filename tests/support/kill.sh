@@ -19,6 +19,12 @@ stop_there() { # wait until the run has stopped itself, or has ended
         sleep 0.01
     done
 }
+dies_after() { # dies_after N: a run is killed right after its call N; 1: it has ended before
+    run_shimmed KILL_AFTER="$1"
+    stop_there
+    { wait "$RUN"; } 2>/dev/null
+    [[ $? = 137 ]]
+}
 save() { undock; mkdir -p "$KEEP"; cp --sparse=always "$A" "$KEEP/a.img"; cp --sparse=always "$B" "$KEEP/b.img"; rm -rf "$KEEP/ledger"; cp -a "$T/ledger" "$KEEP/ledger"; }
 bring_back() { # bring_back DIRECTORY
     undock

@@ -149,15 +149,15 @@ for k in sys.argv[2:]:
     v=v[int(k)] if k.lstrip("-").isdigit() and isinstance(v,list) else v[k]
 print(v if isinstance(v,str) else json.dumps(v))' "$OUT" "$@"; } # json KEY...: from the last output
 ledger() { sqlite3 "$T/ledger/twindock.db" "$1"; }
-# Wait until the run with the pid $RUN has begun to plan, and hold it (SIGSTOP).
+# Wait until the run with the pid $RUN has begun to plan, and hold it (SIGSTOP). It is held for each look at it, too: to
+# plan takes no longer than a look on a fast machine.
 planned() {
     local i
     for i in $(seq 400); do
-        if [[ $(ledger "SELECT phase FROM run WHERE ended IS NULL ORDER BY id DESC LIMIT 1" 2>/dev/null) = planning ]]; then
-            kill -STOP "$RUN"
-            return 0
-        fi
-        sleep 0.005
+        kill -STOP "$RUN" 2>/dev/null || return 1
+        [[ $(ledger "SELECT phase FROM run WHERE ended IS NULL ORDER BY id DESC LIMIT 1" 2>/dev/null) = planning ]] && return 0
+        kill -CONT "$RUN"
+        sleep 0.003
     done
     return 1
 }
@@ -188,6 +188,7 @@ compare_mounted() {
     [[ -z $said ]] || { printf '%s\n' "$said"; return 1; }
 }
 manifest_holds() { mounted "$1" check_manifest; }
+staged() { mounted "$1" sh -c 'find "$1/.twindock/staging" -mindepth 1' sh "$T/mnt/m"; } # staged IMAGE: what lies in its staging
 check_manifest() { (cd "$MNT" && sha256sum --strict --quiet -c .twindock/SHA256SUMS); }
 
 # flip IMAGE PATH [BYTE]: flip one bit of a file's data on an unmounted image.

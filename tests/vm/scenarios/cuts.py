@@ -13,6 +13,7 @@ from rig import mounted
 from scenario import Scenario
 
 CUTS = int(os.environ.get("TWINDOCK_VM_CUTS", "2"))
+FURTHER = 4  # cuts that are made besides at most, while none has left a member with some of its run's files
 SEED = int(os.environ.get("TWINDOCK_VM_SEED", time.time_ns() % 1000000))
 SLOW = 2 << 20  # bytes per second of disks while the power is to fail
 LONG = 12  # seconds that a run with large files takes on such disks at least
@@ -28,7 +29,7 @@ GOING = {f"M/Bach/{name}" for name in ("t51.txt", "t52.txt", "t53.txt", "t54.txt
 
 
 def rounds_needed():
-    return CUTS // 2 + 1
+    return (CUTS + FURTHER) // 2 + 1
 
 
 def prepare(rig):
@@ -131,7 +132,8 @@ class Cuts:
         return f"{moment:.1f} s into it"
 
     def between_renames(self, pid):
-        number, both = self.chance.randint(1, SMALL), self.chance.choice(("true", "true", "false"))
+        number = self.chance.randint(1, SMALL // 2)  # those behind it come into place while the look at it lasts
+        both = self.chance.choice(("true", "true", "false"))
         member = self.chance.choice(("i", "-1 - i"))  # the one that is looked at first
         text = small_text(self.round, number).decode().strip()
         words = {"pid": pid, "name": small_name(number), "text": text, "both": both, "member": member}
@@ -177,7 +179,9 @@ def cuts(rig):
         disk.throttle = SLOW
     dock.insert(rig.disks["a"], rig.disks["b"])
     rig.ok("a run starts", rig.run_begun(2))
-    for cut in range(1, CUTS + 1):
+    cut = 0
+    while cut < CUTS or (not known.mixed and cut < CUTS + FURTHER):
+        cut += 1
         pid = rig.last_run("pid")
         between = cut % 2 == 1
         moment = known.between_renames(pid) if between else known.at_any_moment(pid)
@@ -185,10 +189,10 @@ def cuts(rig):
         known.bring("large" if between else "small")  # for the next run
         rig.vm.cut_power()
         known.mixed += any([known.check(cut, letter) for letter in "ab"])
-        rig.boot(docked_at_boot(rig, None if cut == CUTS else SLOW))
+        rig.boot(docked_at_boot(rig, SLOW if cut < CUTS or not known.mixed else None))
         rig.ok(f"cut {cut}: a run starts by itself", rig.run_begun(2 + cut, 120))
     some = "a member had some of the run's files, and not the others"
-    rig.ok(f"after {known.mixed} of {CUTS} cuts {some}", known.mixed)
+    rig.ok(f"after {known.mixed} of {cut} cuts {some}", known.mixed)
     rig.ok("the last one ends", rig.idle(240))
     rig.equal("it ends well", "done|0|ok", rig.last_run())
     listing = rig.source_listing()
