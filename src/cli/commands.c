@@ -103,6 +103,10 @@ static int do_replace(const struct td_app *app, const struct td_cli *cli, struct
 }
 
 static int do_enroll(const struct td_app *app, const struct td_cli *cli, struct td_buf *out, struct td_error *err) {
+    if (cli->replace != NULL && cli->layout != NULL) {
+        td_fail_text(err, EINVAL, "enroll --replace keeps the pair's layout; leave out --layout");
+        return TD_EXIT_USAGE;
+    }
     if (cli->replace != NULL)
         return do_replace(app, cli, out, err);
     if ((cli->given & (TD_OPT_YES | TD_OPT_ERASE)) != 0) {

@@ -87,12 +87,6 @@ static void raise_limits(void) {
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static int exit_code(int rc) {
-    if (rc >= 0)
-        return rc;
-    return rc == -EBUSY || rc == -EALREADY ? TD_EXIT_BUSY : TD_EXIT_INTERNAL;
-}
-
 /* The ledger is root's: what only reads it fails for others, and that is no fault of ours. */
 static bool needs_root_for_ledger(const struct td_config *config) {
     return geteuid() != 0 && config->ledger != NULL && access(config->ledger, R_OK) != 0 && errno == EACCES;
@@ -106,6 +100,7 @@ static int carry_out(const struct td_cli *cli, struct td_output *output, struct 
                          .stop = &stop,
                          .json = (cli->given & TD_OPT_JSON) != 0,
                          .flush = flush_out,
+                         .complain = complain,
                          .output = output};
     if (cli->command->needs_config &&
         td_config_load(cli->config != NULL ? cli->config : TD_CONFIG_FILE, &config, &err) != 0)
@@ -128,7 +123,7 @@ static int carry_out(const struct td_cli *cli, struct td_output *output, struct 
                      cli->command->name, config.ledger, cli->command->name);
         rc = TD_EXIT_REFUSED;
     }
-    rc = exit_code(rc);
+    rc = td_exit_of(rc);
     if (out->len == 0 && !output->any && err.code != 0 && rc != 0)
         fail(cli, &err, rc, out);
     td_config_free(&config);

@@ -1,5 +1,6 @@
 #include "twindock/model/verdict.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -69,4 +70,10 @@ static size_t telling(int code) {
 
 int td_exit_worse(int a, int b) {
     return telling(b) > telling(a) ? b : a;
+}
+
+int td_exit_of(int rc) {
+    if (rc >= 0)
+        return rc;
+    return rc == -EBUSY || rc == -EALREADY ? TD_EXIT_BUSY : TD_EXIT_INTERNAL;
 }

@@ -29,40 +29,63 @@ static int check_needs(const struct td_app *app, const struct td_run_request *re
     return rc;
 }
 
-/* Several JSON objects become one. */
-static void join_json(const struct td_app *app, struct td_buf *all, size_t *ran, const struct td_buf *one) {
-    if (app->json && *ran == 1) {
+/* What one dock has to report, after the others. Several JSON objects become one. */
+static void add_report(const struct td_app *app, struct td_buf *all, size_t *reports, const struct td_buf *one) {
+    if (one->len == 0)
+        return;
+    if (app->json && *reports == 1) {
         TD_AUTOBUF struct td_buf first = {0};
         td_buf_add(&first, td_buf_text(all), all->len);
         td_buf_clear(all);
         td_buf_printf(all, "{\"runs\": [%s", td_buf_text(&first));
     }
-    if (app->json && *ran >= 1)
+    if (app->json && *reports >= 1)
         td_buf_puts(all, ",");
     td_buf_add(all, td_buf_text(one), one->len);
-    (*ran)++;
+    (*reports)++;
 }
 
-/* One dock after the other; the runs that were made stand in `runs`, `count` of them. */
+/* Of the failures at several docks the one that tells most is kept in `failed` and `err`, the others are told at once.
+ */
+static void note_failure(const struct td_app *app, int rc, const struct td_error *here, int *failed,
+                         struct td_error *err) {
+    int before = td_exit_of(*failed);
+    bool keep = td_exit_worse(before, td_exit_of(rc)) != before;
+    if (*failed < 0)
+        app->complain(keep ? err : here);
+    if (!keep)
+        return;
+    *failed = rc;
+    *err = *here;
+}
+
+/* One dock after the other; the runs that were made stand in `runs`, `count` of them. What goes wrong at one dock is no
+ * reason to leave out the next. The failure that is left is the caller's to tell, as long as there is no report. */
 static int run_docks(const struct td_app *app, const struct td_run_request *request, struct td_ledger *ledger,
                      struct td_run *runs, size_t *count, struct td_buf *out, struct td_error *err) {
-    int worst = TD_EXIT_OK;
+    int worst = TD_EXIT_OK, failed = 0;
+    size_t reports = 0;
     for (size_t i = 0; i < app->config->dock_count && !td_stop_asked(app->stop); i++) {
         TD_AUTOBUF struct td_buf said = {0};
+        struct td_error here_err = {0};
         bool here = false;
         if (!concerns(request, &app->config->docks[i]))
             continue;
-        int rc = td_backup_dock(app, request, ledger, &app->config->docks[i], &here, &runs[*count], &said, err);
+        int rc = td_backup_dock(app, request, ledger, &app->config->docks[i], &here, &runs[*count], &said, &here_err);
         if (rc == -EALREADY && request->nightly)
             continue; /* a run that is already going is left alone */
-        if (here)
-            join_json(app, out, count, &said);
+        add_report(app, out, &reports, &said);
+        *count += here;
         if (rc < 0)
-            return rc;
-        worst = worst == TD_EXIT_OK ? rc : td_exit_worse(worst, rc);
+            note_failure(app, rc, &here_err, &failed, err);
+        worst = td_exit_worse(worst, td_exit_of(rc));
     }
-    if (app->json && *count > 1)
+    if (app->json && reports > 1)
         td_buf_puts(out, "]}\n");
+    if (reports == 0)
+        return failed < 0 ? failed : worst;
+    if (failed < 0)
+        app->complain(err);
     return worst;
 }
 

@@ -111,6 +111,8 @@ for n in $(seq "$KILLS"); do
     check "after kill $n: B equals the source" same_tree "$B"
     equal "after kill $n: no copy of the ledger is left beside it" '' "$(exports)"
     equal "after kill $n: no staging is left" '' "$(staged "$A")$(staged "$B")"
+    check "after kill $n: A's history is what the ledger lists" mounted "$A" history_listed A
+    check "after kill $n: B's history is what the ledger lists" mounted "$B" history_listed B
     "$HERE/tree-record" "$REC" settled "$SRC"
     dock "$A" "$B"
     [[ $FAILED = "$before" ]] || break

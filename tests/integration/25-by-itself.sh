@@ -112,6 +112,21 @@ wait "$WRITER"
 td info
 matches "two at once: --info shows that one is running" '^M *\*' "$(sed -n 2p "$OUT")"
 equal "two at once: no further run" "$((was + 1))" "$(runs)"
+one_dock=$CONF CONF=$T/two-docks.conf
+{ cat "$one_dock"; printf '\n[dock other]\nmode = individual\nsource = %s\ndestination = %s\nsettle = 0s\n' "$FOREIGN" "$T/none"; } >"$CONF"
+td_is 2 "the first of two docks is in use: the other one is looked at" run
+check "the first of two docks is in use: it is said of the one" grep -q 'dock test is in use by another run' "$ERR"
+check "the first of two docks is in use: and what there is in the other" grep -q 'Dock other refused' "$OUT"
+td_is 2 "the first of two docks is in use: in JSON" run --json
+equal "the first of two docks is in use: one report" foreign-disk "$(json verdict)"
+rm "$T/ledger/dock-other.lock"; mkdir "$T/ledger/dock-other.lock"
+td_is 6 "two docks, and neither can be had: run" run --json
+equal "two docks, and neither can be had: one object" 6 "$(json exit)"
+check "two docks, and neither can be had: it is said of the first" grep -q 'dock test is in use' "$ERR"
+check "two docks, and neither can be had: and of the second" grep -q 'dock-other.lock: Is a directory' "$ERR"
+rmdir "$T/ledger/dock-other.lock"
+no_mails
+CONF=$one_dock
 kill -CONT "$RUN"
 wait "$RUN"
 equal "two at once: the first ends well" 0 $?

@@ -32,6 +32,7 @@ inspect() { # inspect LETTER: the disk at $MNT is as it should be after a run, a
     local status=0 staged
     "$HERE/tree-compare" equal "$SAME" "$MNT/M" || status=1
     "$HERE/ledger-compare" exact "$T/ledger/twindock.db" "$MNT/M" "$1" "$SRC" || status=1
+    history_listed "$1" || status=1
     staged=$(find "$MNT/.twindock/staging" -mindepth 1)
     [[ ! $staged ]] || { echo "in staging: $staged"; status=1; }
     (cd "$MNT" && sha256sum --strict --quiet -c .twindock/SHA256SUMS) || status=1

@@ -38,6 +38,8 @@ new_disk "$N" 32M; new_disk "$X" 32M
 
 dock "$A" "$B"
 td_is 64 "--replace takes a letter" enroll M --replace C
+td_is 64 "--layout does not go with --replace" enroll M --replace B --layout mirrored --yes
+check "--layout does not go with --replace: it is said why" grep -q "keeps the pair's layout" "$ERR"
 td_is 64 "--erase goes with --replace only" enroll M --erase
 td_is 64 "an unknown collection" enroll Q --replace B
 undock

@@ -189,6 +189,8 @@ compare_mounted() {
 }
 manifest_holds() { mounted "$1" check_manifest; }
 staged() { mounted "$1" sh -c 'find "$1/.twindock/staging" -mindepth 1' sh "$T/mnt/m"; } # staged IMAGE: what lies in its staging
+# history_listed LETTER: at $MNT, is the history of that member what the ledger lists, whole and once?
+history_listed() { "$HERE/ledger-compare" history "$T/ledger/twindock.db" "$MNT/.twindock" "$1"; }
 check_manifest() { (cd "$MNT" && sha256sum --strict --quiet -c .twindock/SHA256SUMS); }
 
 # flip IMAGE PATH [BYTE]: flip one bit of a file's data on an unmounted image.

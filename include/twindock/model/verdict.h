@@ -54,5 +54,8 @@ extern const struct td_exit_row td_exit_table[]; /* ends with meaning NULL */
 /* When a run has several of them: 6 over 4 over 5 over 3 over 0. Which of two exit codes tells more. The others: a
  * signal over 78 over 64 over 6; 3 over 2 over 11 over 0. Of two that tell as much, a. */
 int td_exit_worse(int a, int b);
+/* Of what a command gave back: its exit code, or a negative errno, for which it is 11 when a dock is in use (EBUSY,
+ * EALREADY) and 6 otherwise. */
+int td_exit_of(int rc);
 
 #endif

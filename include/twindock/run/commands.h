@@ -29,6 +29,8 @@ struct td_app {
     /* Give out what has been said so far, before something slow is done (mailing). Empties `out`. */
     void (*flush)(struct td_output *output, struct td_buf *out);
     struct td_output *output;
+    /* Say at once, on standard error, what went wrong at one dock when others have something to report. */
+    void (*complain)(const struct td_error *err);
 };
 
 struct td_run_request {
