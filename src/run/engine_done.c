@@ -21,14 +21,16 @@ static int prove_now(struct td_engine *engine, const struct td_op_done *done, st
 }
 
 /* What was read back is proven only if it is what the ledger has for the path by now. */
-static int copied(struct td_engine *engine, const struct td_op_done *done, struct td_error *err) {
+static int copied(struct td_engine *engine, const struct td_op_done *done, enum td_why why, struct td_error *err) {
+    struct td_counts *tally = &engine->tally[done->side];
     struct td_file file;
+    tally->copied += why != TD_WHY_REPAIR; /* repairs are told by themselves */
     int rc = td_ledger_file(engine->ledger, engine->pair, done->path, &file, err);
     if (rc != 0 && rc != -ENOENT)
         return rc;
     if (rc == -ENOENT || !file.has_hash || memcmp(file.hash, done->hash, TD_HASH_LEN) != 0)
         return 0;
-    engine->tally[done->side].copied_bytes += done->bytes;
+    tally->copied_bytes += why != TD_WHY_REPAIR ? done->bytes : 0;
     engine->counts.proven++;
     engine->counts.proven_bytes += done->bytes;
     return prove_now(engine, done, err);
@@ -121,8 +123,7 @@ int td_engine_op_done(struct td_engine *engine, const struct td_message *message
         return rc;
     switch (done->action) {
     case TD_ACT_COPY:
-        tally->copied++;
-        return copied(engine, done, err);
+        return copied(engine, done, why, err);
     case TD_ACT_SPECIAL:
         tally->copied++;
         return td_engine_enter_plain(engine, done->path, err);

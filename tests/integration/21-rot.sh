@@ -96,9 +96,11 @@ settles "rot on both disks"
 
 flip "$A" M/docs/t2.txt
 flip "$B" M/docs/t2.txt 3
+echo "one more" >"$SRC/docs/one-more.txt"
 redock
 td_is 5 "the same file on both disks: run" run --json
 equal "the same file on both disks: repaired on both" 'docs/t2.txt A backup-rot;docs/t2.txt B backup-rot' "$(found repaired)"
+equal "the same file on both disks: only the new one is called copied" 1 "$(json copied)"
 settles "the same file on both disks"
 
 # --- rot in the source --------------------------------------------------------------------------------------------

@@ -86,11 +86,12 @@ def pairs(text):
 # system that is mounted nowhere can be looked at through the run's own descriptors.
 BETWEEN = """
 look() {
-    local at line i fds=(/proc/%(pid)s/fd/*)
+    local at line card
     [[ -d /proc/%(pid)s ]] || exit 1
-    for ((i = 0; i < ${#fds[@]}; i++)); do
-        at=${fds[%(member)s]}
+    for at in /proc/%(pid)s/fd/*; do
         [[ -d $at/M/small ]] && read -r line <"$at/%(name)s" && [[ $line == "%(text)s" ]] || continue
+        read -r -d '' card <"$at/.twindock/card.json"
+        [[ $card =~ '"member":'[[:space:]]*'"%(member)s"' ]] || continue
         kill -STOP %(pid)s
         first=$at
         return 0
@@ -134,11 +135,11 @@ class Cuts:
     def between_renames(self, pid):
         number = self.chance.randint(1, SMALL // 2)  # those behind it come into place while the look at it lasts
         both = self.chance.choice(("true", "true", "false"))
-        member = self.chance.choice(("i", "-1 - i"))  # the one that is looked at first
+        member = self.chance.choice("AB")
         text = small_text(self.round, number).decode().strip()
         words = {"pid": pid, "name": small_name(number), "text": text, "both": both, "member": member}
         self.rig.vm.sh(BETWEEN % words, 700)
-        return f"when file {number} of {SMALL} is in its place"
+        return f"when file {number} of {SMALL} is in its place on {member}"
 
     def check(self, cut, letter):
         """What a member holds after its journal was replayed, on a copy: the image itself is left for the run."""
