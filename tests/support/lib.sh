@@ -13,6 +13,9 @@ export LC_ALL=C TZ=UTC
 TWINDOCK=$(realpath "$TWINDOCK")
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 [[ $(id -u) = 0 ]] || { echo "# skipped: needs root for loop devices and mounts"; exit 77; }
+# A mount namespace of its own: no other program's namespace comes to hold a copy of what is mounted here. As long as one
+# does, mount(8) shows the disk as it was then, whatever has been written to it since.
+[[ ${OWN_MOUNTS:-} = "$$" ]] || OWN_MOUNTS=$$ exec unshare --mount --propagation private "$BASH" "$0" "$@"
 
 T=$(mktemp -d "${TMPDIR:-/var/tmp}/twindock-test.XXXXXX")
 SRC=$T/src A=$T/a.img B=$T/b.img CONF=$T/twindock.conf MAILS=$T/mails OUT=$T/out ERR=$T/err
@@ -106,10 +109,10 @@ mounted() {
     mount -o ro,loop "$image" "$MNT" || return 99
     "$@"; status=$?
     umount "$MNT"
-    released "$image"
+    released "$image" || { echo "$image is not let go; somebody else has a copy of its mount"; return 98; }
     return $status
 }
-# Wait until an unmounted image is let go: another program's mount namespace may have a copy of the mount for a moment.
+# Wait until an unmounted image is let go: the kernel may take a moment.
 released() { local i; for i in $(seq 200); do [[ -z $(losetup -j "$1") ]] && return 0; sleep 0.05; done; return 1; }
 
 # --- configuration and the program --------------------------------------------------------------------------------
