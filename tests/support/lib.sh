@@ -14,8 +14,13 @@ TWINDOCK=$(realpath "$TWINDOCK")
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 [[ $(id -u) = 0 ]] || { echo "# skipped: needs root for loop devices and mounts"; exit 77; }
 # A mount namespace of its own: no other program's namespace comes to hold a copy of what is mounted here. As long as one
-# does, mount(8) shows the disk as it was then, whatever has been written to it since.
-[[ ${OWN_MOUNTS:-} = "$$" ]] || OWN_MOUNTS=$$ exec unshare --mount --propagation private "$BASH" "$0" "$@"
+# does, mount(8) shows the disk as it was then, whatever has been written to it since. (A chroot's root may be no mount,
+# and cannot be made private.)
+if [[ ${OWN_MOUNTS:-} != "$$" ]]; then
+    OWN_PROPAGATION=private
+    unshare --mount --propagation private true 2>/dev/null || OWN_PROPAGATION=unchanged
+    OWN_MOUNTS=$$ exec unshare --mount --propagation "$OWN_PROPAGATION" "$BASH" "$0" "$@"
+fi
 
 T=$(mktemp -d "${TMPDIR:-/var/tmp}/twindock-test.XXXXXX")
 SRC=$T/src A=$T/a.img B=$T/b.img CONF=$T/twindock.conf MAILS=$T/mails OUT=$T/out ERR=$T/err
