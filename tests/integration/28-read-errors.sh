@@ -137,7 +137,9 @@ equal "A's copy and the source unreadable: A's is good" "text number 6" "$(mount
 dock "$A" "$B"
 content "A's copy and the source unreadable"
 
+undock
 was="$(hash_on "$A" docs/t7.txt) $(hash_on "$B" docs/t7.txt)"
+dock "$A" "$B"
 bad="$(key_on "$SLOT1" "$A" docs/t7.txt)  $(key_on "$SLOT2" "$B" docs/t7.txt)  $(key "$SRC/docs/t7.txt")"
 bad_is 5 "all three unreadable: run" "$bad" run --json
 matches "all three unreadable: said" 'docs/t7.txt . no-good-copy' "$(found held)"

@@ -106,7 +106,7 @@ mount_image() {
     return $status
 }
 
-# mounted IMAGE COMMAND...: run a command with $MNT at the image, read-only, without the program under test.
+# mounted IMAGE COMMAND...: run a command with $MNT at the image, read-only, without the program under test. Undock first.
 mounted() {
     local image=$1 status; shift
     mkdir -p "$T/mnt/m"
@@ -114,7 +114,7 @@ mounted() {
     mount -o ro,loop "$image" "$MNT" || return 99
     "$@"; status=$?
     umount "$MNT"
-    released "$image" || { echo "$image is not let go; somebody else has a copy of its mount"; return 98; }
+    released "$image" || { echo "$image is not let go; it is docked, or somebody else has a copy of its mount" >&2; return 98; }
     return $status
 }
 # Wait until an unmounted image is let go: the kernel may take a moment.
