@@ -74,6 +74,13 @@ static int td_delta_make_file(struct td_target *target, struct td_task *task, in
     return td_delta_make(base, old, out, (blocks < size ? blocks : size) / TD_DELTA_PART, &watch, &delta->sums, NULL);
 }
 
+/* What was proven here is not what lies here now: it is kept whole, under the SHA-256 that it should have, so that the
+ * proof of the history finds it, makes it good from the other member, and tells. */
+static bool td_delta_of_rot(const struct td_target *target, const struct td_task *task) {
+    const enum td_side side = target->options.side;
+    return task->op.old[side].known && memcmp(task->delta->sums.version, task->op.old[side].hash, TD_HASH_LEN) != 0;
+}
+
 /* Without one the old version is kept whole: nothing here is a failure. */
 static void td_delta_stage(struct td_target *target, struct td_task *task) {
     struct stat st;
@@ -90,7 +97,7 @@ static void td_delta_stage(struct td_target *target, struct td_task *task) {
     td_staged_name(name, "delta", delta->number);
     int rc = td_delta_make_file(target, task, old, delta);
     TD_AUTOCLOSE int parent = rc == 0 ? td_open_parent(target->options.collection, task->op.path, &last) : -1;
-    if (parent < 0 || td_entry_read(parent, last, &delta->entry) < 0 ||
+    if (parent < 0 || td_delta_of_rot(target, task) || td_entry_read(parent, last, &delta->entry) < 0 ||
         td_attributes_apply(&delta->entry, parent, last, target->staging, name, NULL) < 0)
         td_delta_drop(target, task);
 }
