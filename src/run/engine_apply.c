@@ -1,10 +1,12 @@
 /* Carrying out operations on the members. */
 #include "twindock/base/buf.h"
+#include "twindock/base/cleanup.h"
 #include "twindock/base/clock.h"
 #include "twindock/run/engine.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LARGE_FILE (64U << 20) /* no transaction stays open while a file of this size is copied */
@@ -64,8 +66,9 @@ static int count_sides(unsigned members) {
 }
 
 /* The ledger takes a file as it has just been read from the source. Proofs of members that were not written stay when
- * the content is the one they were proven against; so does that of a copy under repair, or one that has rotted would
- * pass for one that was never good when the run is cut off now. */
+ * the content is the one they were proven against, and the times, too: else they lack what this one has been given, and
+ * nobody has altered them. So does that of a copy under repair, or one that has rotted would pass for one that was
+ * never good when the run is cut off now. */
 static int enter_copied(struct td_engine *engine, const struct td_op *op, unsigned members,
                         const struct td_copy_read *read, struct td_error *err) {
     struct td_file file = {0}, old;
@@ -79,8 +82,9 @@ static int enter_copied(struct td_engine *engine, const struct td_op *op, unsign
     file.has_hash = true;
     memcpy(file.hash, read->hash, TD_HASH_LEN);
     file.had = same ? old.had : 0;
+    bool as_it_was = same && td_entry_same_content(&old.entry, &read->entry);
     for (int side = TD_A; same && side <= TD_B; side++)
-        if ((members & TD_SIDE_BIT(side)) == 0 || engine->repairing) {
+        if ((as_it_was && (members & TD_SIDE_BIT(side)) == 0) || engine->repairing) {
             file.cycle[side] = old.cycle[side];
             file.proven_at[side] = old.proven_at[side];
         }
@@ -129,6 +133,13 @@ static int not_copied(struct td_engine *engine, const struct td_work_op *work, e
                               work->path, work->origin, changing ? NULL : strerror(error), err);
 }
 
+/* Other bytes by the size and the mtime that the ledger knows: copied for another reason, and worth telling all the
+ * same. */
+static bool rewritten(const struct td_file *known, const struct td_copy_read *read) {
+    return known->has_hash && !known->accepted && td_entry_same_content(&known->entry, &read->entry) &&
+           memcmp(known->hash, read->hash, TD_HASH_LEN) != 0;
+}
+
 static int copy_file(struct td_engine *engine, const struct td_work_op *work, const struct td_op *op,
                      struct td_error *err) {
     struct td_target *targets[2];
@@ -155,6 +166,8 @@ static int copy_file(struct td_engine *engine, const struct td_work_op *work, co
     if (status != TD_COPY_READ)
         return not_copied(engine, work, status, read.error, &known, err); /* the members keep what they have */
     rc = engine->repairing ? 0 : td_work_replaced(engine->ledger, op->path, err);
+    if (rc == 0 && work->origin == TD_SOURCE && !engine->repairing && rewritten(&known, &read))
+        rc = td_engine_incident(engine, TD_INCIDENT_NOTED, TD_CAUSE_EDITED_QUIETLY, op->path, TD_SOURCE, NULL, err);
     if (rc != 0)
         return rc;
     return work->origin == TD_SOURCE ? enter_copied(engine, op, work->members, &read, err) : 0;
@@ -234,21 +247,26 @@ static int submit(struct td_engine *engine, const struct td_work_op *work, struc
 }
 
 /* A copy is begun only when it would end, written and read back, before the run has to. */
-static bool out_of_time(struct td_engine *engine, const struct td_work_op *op) {
+static bool out_of_time(struct td_engine *engine, const struct td_work_op *op, char **last) {
     if (op->action != TD_ACT_COPY || !td_stop_late(engine->stop, (int64_t)(2 * op->size / TD_SLOW_RATE) + 1))
         return false;
     engine->late = true;
-    engine->left_to_copy++;
+    engine->left_to_copy += *last == NULL || strcmp(*last, op->path) != 0; /* for each member, but one file */
+    free(*last);
+    *last = strdup(op->path);
     return true;
 }
 
 static int run_action(struct td_engine *engine, enum td_action action, struct td_error *err) {
     struct td_cursor *cursor = NULL;
     struct td_work_op op;
+    TD_AUTOFREE char *put_off = NULL;
     int rc = td_work_ops(engine->ledger, action, &cursor, err);
     while (rc == 0 && td_engine_members(engine) != 0 && (rc = td_work_next_op(cursor, &op, err)) > 0) {
         engine->copied_before = engine->shown.done;
-        rc = td_stop_asked(engine->stop) ? -ECANCELED : out_of_time(engine, &op) ? 0 : submit(engine, &op, err);
+        rc = td_stop_asked(engine->stop)          ? -ECANCELED
+             : out_of_time(engine, &op, &put_off) ? 0
+                                                  : submit(engine, &op, err);
         engine->shown.done = engine->copied_before + op.size * (uint64_t)count_sides(op.members);
         notice_losses(engine);
         if (rc == 0)
@@ -334,6 +352,8 @@ int td_engine_run_ops(struct td_engine *engine, struct td_error *err) {
     static const enum td_action order[] = {TD_ACT_ENTER,   TD_ACT_MKDIR, TD_ACT_MOVE,       TD_ACT_COPY,
                                            TD_ACT_SPECIAL, TD_ACT_LINK,  TD_ACT_ATTRIBUTES, TD_ACT_DELETE};
     int rc = 0;
+    uint64_t put_off = engine->left_to_copy; /* by the first pass: the second is asked for them again */
+    engine->left_to_copy = 0;
     for (size_t i = 0; i < sizeof order / sizeof *order && rc == 0; i++) {
         if (order[i] == TD_ACT_DELETE)
             rc = prepare_deletions(engine, err);
@@ -355,6 +375,7 @@ int td_engine_run_ops(struct td_engine *engine, struct td_error *err) {
         if (engine->full[side] && !engine->hold_deletions)
             drained = delete_on_full(engine, (enum td_side)side, err);
     add_up(engine);
+    engine->left_to_copy = engine->left_to_copy > put_off ? engine->left_to_copy : put_off;
     if (drained == 0)
         drained = td_engine_tick(engine, true, err);
     return rc != 0 ? rc : drained;

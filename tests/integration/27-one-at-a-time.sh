@@ -84,6 +84,30 @@ content "B is behind"
 undock
 check "B is behind: B equals the source" same_tree "$B"
 
+# --- what happened while a member was away is nobody's doing ------------------------------------------------------
+
+dock '' "$B"
+touch "$SRC/docs/t6.txt"
+td_is 0 "touched while A is away: B alone" run
+dock "$A" "$B"
+td_is 0 "touched while A was away: both" run --json
+content "touched while A was away"
+
+dock "$A" ''
+echo "seen by A alone" >"$SRC/docs/t7.txt"
+td_is 0 "edited while B is away: A alone" run
+touch -r "$SRC/docs/t7.txt" "$T/reference"
+echo "seen by B alone" >"$SRC/docs/t7.txt"
+touch -r "$T/reference" "$SRC/docs/t7.txt"
+dock '' "$B"
+td_is 0 "edited again, its time kept: B alone" run --json
+equal "edited again, its time kept: is told" 'docs/t7.txt - edited-mtime-kept' "$(found noted)"
+dock "$A" "$B"
+td_is 0 "edited again, its time kept: both" run
+undock
+check "edited again, its time kept: A equals the source" same_tree "$A"
+check "edited again, its time kept: B equals the source" same_tree "$B"
+
 # --- rot while the good copy is away ------------------------------------------------------------------------------
 
 old=$(hash_on "$B" docs/t5.txt)
