@@ -19,6 +19,7 @@ const char *const td_cause_names[TD_CAUSE_COUNT] = {
     [TD_CAUSE_WRITE_ERROR] = "write-error",
     [TD_CAUSE_LOST] = "no-good-copy",
     [TD_CAUSE_ACCEPTED] = "accepted",
+    [TD_CAUSE_BRAKE] = "brake",
 };
 
 const char *const td_result_names[TD_RESULT_COUNT] = {

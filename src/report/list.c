@@ -39,6 +39,7 @@ static const struct phrase phrases[] = {
     {TD_INCIDENT_UNREADABLE, TD_CAUSE_BACKUP_ROT, ANYWHERE, "has rotted ", true, " and was not repaired"},
     {TD_INCIDENT_UNREADABLE, TD_CAUSE_ALTERED, ANYWHERE, "was altered ", true, " and was not made right"},
     {TD_INCIDENT_UNREADABLE, TD_CAUSE_LOST, ANYWHERE, "has no good copy left", false, ""},
+    {TD_INCIDENT_UNREADABLE, TD_CAUSE_BRAKE, ANYWHERE, "has changed in the source and was not copied", false, ""},
     {TD_INCIDENT_UNREADABLE, TD_CAUSE_NONE, ANYWHERE, "could not be read or copied ", true, ""},
     {TD_INCIDENT_NOTED, TD_CAUSE_EDITED_QUIETLY, ANYWHERE, "was edited without a new time; taken over", false, ""},
     {TD_INCIDENT_NOTED, TD_CAUSE_UNPROVABLE, ON_MEMBER, "was not up to date ", true,

@@ -118,6 +118,7 @@ static int prepare_engine(struct td_backup *backup, struct td_error *err) {
         .collection = collection,
         .exclude = backup->exclude,
         .history = backup->history,
+        .accept_changes = backup->request->accept_changes,
         .stop = backup->app->stop,
         .progress = backup->progress,
         .is_there = td_backup_is_there,
@@ -286,6 +287,8 @@ static int work(struct td_backup *backup, struct td_error *err) {
         rc = td_engine_prove(engine, TD_SIDE_BIT(TD_SOURCE) | td_engine_members(engine), err);
     if (rc == 0 && td_engine_members(engine) != 0)
         rc = td_engine_settle(engine, true, err);
+    if (rc == 0 && engine->accept_changes) /* of what came to light since the plan, too */
+        rc = record_acceptance(backup, err);
     if (rc == 0 && td_engine_members(engine) != 0 && !engine->late)
         rc = td_engine_prove_history(engine, true, err);
     if (rc == 0)
@@ -365,6 +368,8 @@ static void name_result(struct td_backup *backup, int rc) {
     struct td_engine *engine = &backup->engine;
     run->counts = engine->counts;
     run->exit = engine->exit;
+    if (engine->held_back.len > 0)
+        td_backup_reason(run, td_buf_text(&engine->held_back));
     if (rc == -ECANCELED) {
         run->result = TD_RESULT_INTERRUPTED;
         run->exit = TD_EXIT_SIGNAL + atomic_load(&backup->app->stop->signal);

@@ -40,6 +40,7 @@ void td_engine_free(struct td_engine *engine) {
     engine->in_transaction = false;
     pthread_mutex_destroy(&engine->scan_lock);
     td_inbox_free(&engine->inbox);
+    td_buf_free(&engine->held_back);
     td_process_stop(&engine->awake);
 }
 

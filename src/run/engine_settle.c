@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 /* A member has no copy, and could not have one: the file was deleted in the source since the walk, or it is new and
- * could not be read. */
+ * could not be read, or there was no time for it. */
 static bool nobodys_fault(const struct td_work_evidence *said, enum td_side side, bool in_ledger) {
-    bool unread = said->side[TD_SOURCE].error != 0 || said->side[TD_SOURCE].changing;
+    bool unread = !said->side[TD_SOURCE].asked || said->side[TD_SOURCE].error != 0 || said->side[TD_SOURCE].changing;
     return side != TD_SOURCE && said->side[side].error == ENOENT &&
            (said->side[TD_SOURCE].error == ENOENT || (unread && !in_ledger));
 }
@@ -55,6 +55,7 @@ static int gather(struct td_engine *engine, const struct td_work_evidence *said,
 struct settling {
     struct td_engine *engine;
     bool repair;
+    bool hold_back; /* the brake is on: what the source has that was not in the plan is left where it is */
     struct td_error *err;
     const char *leader;
     unsigned members;
@@ -223,17 +224,89 @@ static int report_finding(struct settling *settling, const char *path, const str
     return rc;
 }
 
+/* --- what the plan did not know ---------------------------------------------------------------------------- */
+
+/* A file that was changed while the run went on, or so that neither size nor mtime show it. */
+static bool is_unplanned(const struct td_engine *engine, const struct td_evidence *evidence,
+                         const struct td_file *file) {
+    const struct td_witness *source = &evidence->side[TD_SOURCE];
+    if (!evidence->in_ledger || !source->asked || file->cycle[TD_SOURCE] >= engine->cycle)
+        return false;
+    if (source->changing)
+        return true;
+    return source->error == 0 && !evidence->was_held && evidence->source_same_stat && !evidence->source_same_ctime &&
+           memcmp(source->hash, evidence->ledger, TD_HASH_LEN) != 0;
+}
+
+static bool is_empty_now(const struct td_engine *engine, const char *path) {
+    const char *name;
+    struct stat st;
+    TD_AUTOCLOSE int dir = td_open_parent(engine->side[TD_SOURCE].root, path, &name);
+    return dir >= 0 && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) && st.st_size == 0;
+}
+
+static int count_unplanned(struct td_engine *engine, const struct td_work_evidence *said, bool *any,
+                           struct td_error *err) {
+    struct td_evidence evidence;
+    struct td_file file;
+    int rc = gather(engine, said, &evidence, &file, err);
+    if (rc != 0 || !is_unplanned(engine, &evidence, &file))
+        return rc;
+    engine->brake.changed_files++;
+    engine->brake.changed_bytes += file.entry.size;
+    engine->brake.emptied_files +=
+        evidence.side[TD_SOURCE].changing && file.entry.size != 0 && is_empty_now(engine, said->path);
+    *any = true;
+    return 0;
+}
+
+/* What may be too much for a plan may not come in behind it, either. Together with what was planned it is counted
+ * before any of it is taken over. */
+static int try_brake(struct settling *settling) {
+    struct td_engine *engine = settling->engine;
+    struct td_cursor *cursor = NULL;
+    struct td_work_evidence said;
+    bool any = false;
+    if (!settling->repair || engine->collection == NULL || engine->brake.base_files == 0)
+        return 0;
+    int rc = td_work_evidences(engine->ledger, &cursor, settling->err);
+    while (rc == 0 && (rc = td_work_next_evidence(cursor, &said, settling->err)) > 0)
+        rc = count_unplanned(engine, &said, &any, settling->err);
+    td_cursor_close(cursor);
+    if (rc != 0 || !any || engine->accept_changes ||
+        !td_brake_check(&engine->brake, engine->collection->max_delete, engine->collection->max_change,
+                        &engine->held_back))
+        return rc;
+    td_buf_printf(&engine->held_back,
+                  " Files that changed while it went on, or without a new time, were not copied. If that is meant, use "
+                  "`twindock run --accept-changes`; if not, put the source of %s right.",
+                  engine->collection->name);
+    settling->hold_back = true;
+    return 0;
+}
+
+/* The members keep what they have, and are judged without the source. */
+static int hold_back(struct settling *settling, const char *path, struct td_evidence *evidence) {
+    evidence->side[TD_SOURCE] = (struct td_witness){0};
+    return td_engine_incident(settling->engine, TD_INCIDENT_UNREADABLE, TD_CAUSE_BRAKE, path, TD_SOURCE, NULL,
+                              settling->err);
+}
+
 static int settle_one(struct settling *settling, const struct td_work_evidence *said) {
     struct td_engine *engine = settling->engine;
     struct td_evidence evidence;
     struct td_finding finding;
     struct td_file file;
-    if (said->side[TD_SOURCE].changing && settling->repair)
-        return catch_up(settling, said->path);
     TD_AUTOFREE char *path = strdup(said->path);
     if (path == NULL)
         return td_fail(settling->err, ENOMEM, "settling");
     int rc = gather(engine, said, &evidence, &file, settling->err);
+    if (rc != 0)
+        return rc;
+    if (settling->hold_back && is_unplanned(engine, &evidence, &file))
+        rc = hold_back(settling, path, &evidence);
+    else if (said->side[TD_SOURCE].changing && settling->repair)
+        return catch_up(settling, path);
     if (rc != 0)
         return rc;
     td_judge_file(&evidence, &finding);
@@ -263,6 +336,8 @@ int td_engine_settle(struct td_engine *engine, bool repair, struct td_error *err
     int rc = td_work_clear_ops(engine->ledger, err);
     if (rc == 0)
         rc = td_engine_write(engine, err);
+    if (rc == 0)
+        rc = try_brake(&settling);
     if (rc == 0)
         rc = td_work_evidences(engine->ledger, &cursor, err);
     while (rc == 0 && (rc = td_work_next_evidence(cursor, &said, err)) > 0)

@@ -139,6 +139,7 @@ static int prepare(struct syncing *syncing, const char *const *names, struct td_
         .run = syncing->run.id,
         .cycle = syncing->run.id,
         .collection = &syncing->collection,
+        .accept_changes = true, /* it was asked for */
         .stop = syncing->app->stop,
         .progress = td_progress_new(STDERR_FILENO, false),
     };

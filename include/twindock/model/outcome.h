@@ -29,6 +29,7 @@ enum td_cause {
     TD_CAUSE_WRITE_ERROR,    /* "write-error": a member refused this one file */
     TD_CAUSE_LOST,           /* "no-good-copy": every copy is bad */
     TD_CAUSE_ACCEPTED,       /* "accepted": somebody said that the source is right */
+    TD_CAUSE_BRAKE,          /* "brake": changed in the source after the plan, with too many others; not copied */
     TD_CAUSE_COUNT
 };
 extern const char *const td_cause_names[TD_CAUSE_COUNT];

@@ -50,7 +50,8 @@ struct td_engine {
     const char *history; /* name of this run's history directory; NULL: keep nothing */
     uint64_t reserve;    /* bytes to keep free on members by giving up older history */
     struct td_engine_side side[TD_SIDES];
-    bool trust_ledger; /* verify: there is no source, the ledger stands for it */
+    bool trust_ledger;   /* verify: there is no source, the ledger stands for it */
+    bool accept_changes; /* nothing is held back for being too much */
     struct td_stop *stop;
     struct td_progress *progress; /* may be NULL */
     /* Both may be NULL: is a member's disk still where it was; and, once for each: it is lost, tell whoever looks. */
@@ -64,7 +65,9 @@ struct td_engine {
     bool full[TD_SIDES];              /* a member was lost for want of room */
     bool deleted_on_full[TD_SIDES];   /* and has had its deletions all the same */
     struct td_brake brake;
-    int exit;                  /* worst of what was found: TD_EXIT_OK, _UNREADABLE, _ROT, _MEMBER_LOST */
+    struct td_buf
+        held_back; /* why the brake came on after the plan: what it is about was not copied; empty: it did not */
+    int exit;      /* worst of what was found: TD_EXIT_OK, _UNREADABLE, _ROT, _MEMBER_LOST */
     uint64_t left_to_copy;     /* files that there was no time for */
     bool late;                 /* ended for the deadline: proof is left to do */
     struct td_companion awake; /* keeps the machine from going to sleep meanwhile */
@@ -81,6 +84,7 @@ struct td_engine {
     bool planned;                    /* a plan was made before: what it reported is not reported again */
     bool hold_deletions;             /* the source moved under the walk: what seems gone may be elsewhere */
     bool touched;                    /* a member was given something to do: it may not be what the walk saw any more */
+    bool tree_gone[TD_SIDES];        /* a member has lost all that was proven on it: the collection's directory, too */
     bool moves_first;                /* what is known of moved files must be entered before their old paths change */
     bool repairing;                  /* the second pass of apply: repairs judged from the proof */
 };
