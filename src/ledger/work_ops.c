@@ -44,7 +44,8 @@ int td_work_op_totals(struct td_ledger *ledger, enum td_action action, uint64_t 
 /* --- proofs of what is about to be replaced ----------------------------------------------------------- */
 
 static int find_doubted(struct td_ledger *ledger, int64_t pair, struct td_error *err) {
-    static const enum td_action replacing[] = {TD_ACT_COPY, TD_ACT_SPECIAL, TD_ACT_LINK, TD_ACT_MKDIR, TD_ACT_MOVE};
+    static const enum td_action replacing[] = {TD_ACT_COPY,  TD_ACT_SPECIAL, TD_ACT_LINK,
+                                               TD_ACT_MKDIR, TD_ACT_MOVE,    TD_ACT_DELETE};
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
     int rc = td_work_simply(ledger, "work/clear_doubted.sql", err);
 

@@ -7,9 +7,8 @@ const char *const td_action_names[TD_ACTIONS] = {
 };
 
 const char *const td_why_names[TD_WHYS] = {
-    [TD_WHY_NONE] = "none",       [TD_WHY_NEW] = "new",
-    [TD_WHY_EDITED] = "edited",   [TD_WHY_STALE] = "stale",
-    [TD_WHY_ALTERED] = "altered", [TD_WHY_TYPE] = "type",
-    [TD_WHY_LINKS] = "links",     [TD_WHY_ATTRIBUTES] = "attributes",
-    [TD_WHY_GONE] = "gone",       [TD_WHY_REPAIR] = "repair",
+    [TD_WHY_NONE] = "none",   [TD_WHY_NEW] = "new",         [TD_WHY_EDITED] = "edited",
+    [TD_WHY_STALE] = "stale", [TD_WHY_ALTERED] = "altered", [TD_WHY_MISSING] = "missing",
+    [TD_WHY_TYPE] = "type",   [TD_WHY_LINKS] = "links",     [TD_WHY_ATTRIBUTES] = "attributes",
+    [TD_WHY_GONE] = "gone",   [TD_WHY_REPAIR] = "repair",
 };

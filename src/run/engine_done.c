@@ -100,6 +100,18 @@ static int enter_attributes(struct td_engine *engine, const char *path, struct t
     return S_ISREG(entry.mode) || S_ISDIR(entry.mode) ? 0 : td_engine_enter_plain(engine, path, err);
 }
 
+/* The plan found a copy that was not what had been proven there, and it is now. */
+static int tell_restored(struct td_engine *engine, const struct td_op_done *done, enum td_why why,
+                         struct td_error *err) {
+    bool whole_tree = done->action == TD_ACT_MKDIR && *done->path == '\0' && engine->tree_gone[done->side];
+    if (why == TD_WHY_ALTERED)
+        return td_engine_incident(engine, TD_INCIDENT_REPAIRED, TD_CAUSE_ALTERED, done->path, done->side, NULL, err);
+    if (why != TD_WHY_MISSING && !whole_tree)
+        return 0;
+    return td_engine_incident(engine, TD_INCIDENT_REPAIRED, TD_CAUSE_READ_ERROR, done->path, done->side,
+                              strerrordesc_np(ENOENT), err);
+}
+
 int td_engine_op_done(struct td_engine *engine, const struct td_message *message, struct td_error *err) {
     const struct td_op_done *done = &message->op;
     enum td_why why = (enum td_why)(done->id & ((1 << TD_OP_WHY_BITS) - 1));
@@ -112,8 +124,7 @@ int td_engine_op_done(struct td_engine *engine, const struct td_message *message
         return rc;
     if (done->error != 0)
         return why == TD_WHY_REPAIR ? 0 : failed(engine, done, err);
-    if (why == TD_WHY_ALTERED)
-        rc = td_engine_incident(engine, TD_INCIDENT_REPAIRED, TD_CAUSE_ALTERED, done->path, done->side, NULL, err);
+    rc = tell_restored(engine, done, why, err);
     if (rc != 0)
         return rc;
     struct td_counts *tally = &engine->tally[done->side];

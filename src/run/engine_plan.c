@@ -1,13 +1,17 @@
 /* From rows to operations, and what the brake needs to know about them. */
+#include "twindock/base/beneath.h"
 #include "twindock/base/cleanup.h"
 #include "twindock/base/clock.h"
 #include "twindock/base/escape.h"
 #include "twindock/run/engine.h"
+#include "twindock/sync/attributes.h"
 #include "twindock/sync/hash.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define BELIEVED_FROM (1U << 20) /* bytes of a file */
 
 struct planning {
     struct td_engine *engine;
@@ -141,6 +145,20 @@ static int report_hidden(struct planning *planning, const struct td_row *row) {
     return 0;
 }
 
+static bool is_told(enum td_why why) {
+    return why == TD_WHY_ALTERED || why == TD_WHY_MISSING;
+}
+
+/* A member that has not even the collection's directory: that is told, not each file. */
+static void excuse_missing(struct td_engine *engine, struct td_plan *plan) {
+    for (int side = TD_A; side <= TD_B; side++) {
+        if (plan->member[side].why != TD_WHY_MISSING || engine->side[side].root >= 0)
+            continue;
+        plan->member[side].why = TD_WHY_NEW;
+        engine->tree_gone[side] = true;
+    }
+}
+
 static int plan_one(void *ctx, const struct td_row *row) {
     struct planning *planning = ctx;
     struct td_engine *engine = planning->engine;
@@ -156,13 +174,14 @@ static int plan_one(void *ctx, const struct td_row *row) {
     if (is_nowhere(row))
         return forget(engine, row, planning->err);
     td_plan_row(row, td_engine_members(engine), &plan);
+    excuse_missing(engine, &plan);
     const struct td_plan_step *a = &plan.member[TD_A], *b = &plan.member[TD_B];
     if (a->action == TD_ACT_NONE && b->action == TD_ACT_NONE)
         return not_in_ledger(row) ? enter(engine, row, planning->err) : 0;
     if (a->action == b->action && a->why == b->why)
         return add_step(engine, row, a, TD_SIDE_BIT(TD_A) | TD_SIDE_BIT(TD_B), planning->err);
-    bool altered = a->why == TD_WHY_ALTERED || b->why == TD_WHY_ALTERED; /* is reported for the member it is true of */
-    if (a->action == b->action && a->action == TD_ACT_COPY && !altered)  /* one read serves both */
+    bool told = is_told(a->why) || is_told(b->why);                  /* of the member it is true of */
+    if (a->action == b->action && a->action == TD_ACT_COPY && !told) /* one read serves both */
         return add_step(engine, row, a, TD_SIDE_BIT(TD_A) | TD_SIDE_BIT(TD_B), planning->err);
     if (a->action != TD_ACT_NONE)
         rc = add_step(engine, row, a, TD_SIDE_BIT(TD_A), planning->err);
@@ -177,17 +196,33 @@ static void not_deleted(struct td_brake *brake, uint64_t files, uint64_t bytes) 
     brake->deleted_bytes -= bytes < brake->deleted_bytes ? bytes : brake->deleted_bytes;
 }
 
-/* Has the content of `old_path` come up again at `path`? A file with inode and mtime kept is the same file; any other
- * has to show the same SHA-256. */
+/* An inode number, a size and a time may be another file's by now. It is the one that was known when it came to be
+ * before its ctime was noted. Where the filesystem does not tell, large files are believed: they have a time of their
+ * own, and to read a whole tree because it was renamed is no answer. */
+static bool is_still_it(struct td_engine *engine, const char *path, const char *old_path) {
+    const char *name;
+    struct td_file known;
+    struct timespec birth;
+    if (td_ledger_file(engine->ledger, engine->pair, old_path, &known, NULL) != 0)
+        return false;
+    TD_AUTOCLOSE int dir = td_open_parent(engine->side[TD_SOURCE].root, path, &name);
+    int rc = dir < 0 ? dir : td_entry_birth(dir, name, &birth);
+    if (rc != 0)
+        return rc == -ENOTSUP && known.entry.size >= BELIEVED_FROM;
+    return birth.tv_sec < known.entry.ctime.tv_sec ||
+           (birth.tv_sec == known.entry.ctime.tv_sec && birth.tv_nsec <= known.entry.ctime.tv_nsec);
+}
+
+/* Has the content of `old_path` come up again at `path`? The same file has; any other, though it may have the same
+ * inode and mtime, has to show the same SHA-256. */
 static int confirm_move(void *ctx, const char *path, const char *old_path, const uint8_t hash[TD_HASH_LEN],
                         bool same_file) {
     struct planning *planning = ctx;
     struct td_engine *engine = planning->engine;
-    bool taken = same_file;
-    (void)old_path;
     if (td_stop_asked(engine->stop))
         return -ECANCELED;
-    if (!same_file) {
+    bool taken = same_file && is_still_it(engine, path, old_path);
+    if (!taken) {
         if (planning->hashed_path == NULL || strcmp(planning->hashed_path, path) != 0) {
             free(planning->hashed_path);
             planning->hashed_path = strdup(path);

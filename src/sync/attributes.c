@@ -338,3 +338,13 @@ int td_entry_read(int dirfd, const char *name, struct td_entry *out) {
         rc = target_read(dirfd, name, (size_t)st.st_size, &out->target);
     return rc;
 }
+
+int td_entry_birth(int dirfd, const char *name, struct timespec *out) {
+    struct statx sx;
+    if (statx(dirfd, name, AT_SYMLINK_NOFOLLOW, STATX_BTIME, &sx) < 0)
+        return -errno;
+    if (!(sx.stx_mask & STATX_BTIME))
+        return -ENOTSUP;
+    *out = (struct timespec){.tv_sec = sx.stx_btime.tv_sec, .tv_nsec = sx.stx_btime.tv_nsec};
+    return 0;
+}

@@ -40,6 +40,20 @@ static enum td_why why_content(const struct facts *f) {
     return f->row->ledger->proven_at[f->side] == 0 ? TD_WHY_STALE : TD_WHY_ALTERED;
 }
 
+/* The ledger has this very content as proven on this member. */
+static bool was_proven(const struct facts *f) {
+    return is_type(f->source, S_IFREG) && source_matches_ledger(f) && f->row->ledger->proven_at[f->side] != 0;
+}
+
+/* Why something has to be made where the member has nothing, or something of another kind. */
+static enum td_why why_absent(const struct facts *f) {
+    return was_proven(f) ? TD_WHY_MISSING : TD_WHY_NEW;
+}
+
+static enum td_why why_type(const struct facts *f) {
+    return was_proven(f) ? TD_WHY_ALTERED : TD_WHY_TYPE;
+}
+
 /* The source holds this file, but its bytes are known to have rotted: they may not reach a member. What is wrong
  * there is put right in the proof, from the other member. An edit since then ends it. */
 static bool source_is_held(const struct facts *f) {
@@ -83,9 +97,9 @@ static struct td_plan_step plan_directory(const struct facts *f) {
  */
 static struct td_plan_step plan_follower(const struct facts *f) {
     if (!f->member)
-        return step(TD_ACT_LINK, TD_WHY_NEW);
+        return step(TD_ACT_LINK, why_absent(f));
     if (!same_type(f->source, f->member))
-        return step(TD_ACT_LINK, TD_WHY_TYPE);
+        return step(TD_ACT_LINK, why_type(f));
     if (!f->row->linked[f->side] || f->row->tangled[f->side])
         return step(TD_ACT_LINK, TD_WHY_LINKS);
     if (!td_entry_same_content(f->source, f->member) && !source_is_held(f))
@@ -102,11 +116,11 @@ static struct td_plan_step plan_file(const struct facts *f) {
     enum td_action make = is_type(f->source, S_IFREG) ? TD_ACT_COPY : TD_ACT_SPECIAL;
     bool held = source_is_held(f);
     if (!f->member)
-        return held ? nothing() : step(make, TD_WHY_NEW);
+        return held ? nothing() : step(make, why_absent(f));
     if (f->member->error != 0) /* the member's inode or its attributes cannot be read: a new one takes its place */
         return held ? nothing() : step(make, TD_WHY_ALTERED);
     if (!same_type(f->source, f->member))
-        return held ? nothing() : step(make, TD_WHY_TYPE);
+        return held ? nothing() : step(make, why_type(f));
     if (!td_entry_same_content(f->source, f->member))
         return held ? nothing() : step(make, why_content(f));
     if (lacks_accepted(f))

@@ -266,7 +266,8 @@ on_disk "$B" rm "$MNT/M/docs/t10.txt" "$MNT/M/docs/p4-too.raw"
 on_disk "$B" rm -r "$MNT/M/photos/2014"
 on_disk "$A" sh -c 'echo intruder >"$MNT/M/docs/intruder"'
 redock
-td_is 0 "deleted by hand: run" run
+td_is 5 "deleted by hand: run" run --json
+equal "deleted by hand: reported" "$(cd "$SRC" && printf '%s B read-error;' docs/p4-too.raw docs/t10.txt photos/2014/*)" "$(found repaired);"
 settles "deleted by hand"
 on_disk "$B" sh -c 'f=$MNT/M/docs/t11.txt; w=$(stat -c %y "$f"); echo "text NUMBER 11" >"$f"; touch -d "$w" "$f"'
 redock

@@ -36,7 +36,7 @@ mount_image "$B" "$T/mnt/w"; rm "$T/mnt/w/M/links/two"; umount "$T/mnt/w"; relea
 dock "$A" "$B"
 td_is 5 "verify finds that a name is missing" verify --json
 matches "and names that" 'links/two' "$(json unreadable)$(json held)"
-td_is 0 "a run links it" run
+td_is 5 "a run links it, and says so" run
 td_is 0 "then all is well" verify
 
 # A link that could not be made.

@@ -68,6 +68,27 @@ static void new_on_the_member(void **state) {
     expect_step(&row, SPECIAL, NEW);
 }
 
+/* What was proven on the member, and is gone from there or something else now, has been taken away. */
+static void proven_and_not_there(void **state) {
+    (void)state;
+    struct td_file ledger = {.entry = file, .has_hash = true, .proven_at = {1, 1, 1}};
+    struct td_row row = row_of(&file, NULL), other = row_of(&file, &fifo), link = row;
+    row.ledger = other.ledger = link.ledger = &ledger;
+    link.leader = "e";
+    expect_step(&row, COPY, MISSING);
+    expect_step(&other, COPY, ALTERED);
+    expect_step(&link, LINK, MISSING);
+    ledger.entry.size++; /* of another version */
+    expect_step(&row, COPY, NEW);
+    expect_step(&other, COPY, TYPE);
+    expect_step(&link, LINK, NEW);
+    ledger.entry = file;
+    ledger.proven_at[TD_A] = 0;
+    expect_step(&row, COPY, NEW);
+    expect_step(&other, COPY, TYPE);
+    expect_step(&link, LINK, NEW);
+}
+
 static void equal_needs_nothing(void **state) {
     (void)state;
     static const struct td_entry *const all[] = {&file, &directory, &fifo, &symlink_to_x, &device};
@@ -293,6 +314,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(absent_in_the_source),
         cmocka_unit_test(new_on_the_member),
+        cmocka_unit_test(proven_and_not_there),
         cmocka_unit_test(equal_needs_nothing),
         cmocka_unit_test(another_type),
         cmocka_unit_test(why_content_differs),

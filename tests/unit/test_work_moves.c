@@ -382,12 +382,12 @@ static void test_proofs_are_taken_back_before_copies_are_replaced(void **state) 
     add(TD_ACT_COPY, "undone", A, 0);
     check(td_work_doubt(ledger, pair.id, &err), &err);
     assert_proofs("both", 0, 0), assert_proofs("b", 3, 0), assert_proofs("each", 0, 0);
-    assert_proofs("deleted", 3, 4), assert_proofs("other", 3, 4), assert_proofs("undone", 0, 4);
+    assert_proofs("deleted", 0, 0), assert_proofs("other", 3, 4), assert_proofs("undone", 0, 4);
     check(td_work_replaced(ledger, "both", &err), &err);
     check(td_work_replaced(ledger, "b", &err), &err);
     check(td_work_undoubt(ledger, pair.id, &err), &err);
     assert_proofs("both", 0, 0), assert_proofs("b", 3, 0); /* these were begun */
-    assert_proofs("each", 3, 4), assert_proofs("undone", 3, 4);
+    assert_proofs("each", 3, 4), assert_proofs("undone", 3, 4), assert_proofs("deleted", 3, 4);
     check(td_ledger_prove(ledger, pair.id, "undone", TD_A, 9, 9, &err), &err);
     check(td_work_undoubt(ledger, pair.id, &err), &err); /* and only once */
     assert_proofs("undone", 9, 4);

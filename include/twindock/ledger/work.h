@@ -48,8 +48,8 @@ struct td_work_op {
 int td_work_add_op(struct td_ledger *ledger, const struct td_work_op *op, struct td_error *err);
 int td_work_clear_ops(struct td_ledger *ledger, struct td_error *err);
 /* Find content that only moved: COPY operations for paths new on all their members, whose size equals that of a DELETE
- * with a known hash. Called for each candidate pair; `same_file`: inode and mtime are equal too, so it is the same file
- * renamed. A non-zero answer of `confirm` (1) takes it: the COPY becomes a MOVE from the old path for those of its
+ * with a known hash. Called for each candidate pair; `same_file`: inode and mtime are equal too, so it may be the same
+ * file renamed. A non-zero answer of `confirm` (1) takes it: the COPY becomes a MOVE from the old path for those of its
  * members that have an old copy of the ledger's size and mtime (a remaining COPY stays for others), the DELETE loses
  * `keep` there. Each old path is used once; old paths whose inode is shared with a path that stays are not offered. */
 int td_work_find_moves(struct td_ledger *ledger, int64_t pair,

@@ -57,7 +57,8 @@ enum td_why {
     TD_WHY_NEW,     /* not on the member */
     TD_WHY_EDITED,  /* the source has a new size or mtime */
     TD_WHY_STALE,   /* the member missed earlier runs */
-    TD_WHY_ALTERED, /* the source matches the ledger, the member's size or mtime does not */
+    TD_WHY_ALTERED, /* the source matches the ledger, the member's size, mtime or kind does not */
+    TD_WHY_MISSING, /* this very content was proven on the member, and is not there */
     TD_WHY_TYPE,    /* another kind of file */
     TD_WHY_LINKS,   /* hard links differ */
     TD_WHY_ATTRIBUTES,

@@ -26,4 +26,8 @@ int td_attributes_apply(const struct td_entry *entry, int srcdir, const char *sr
  * "" describes dirfd itself. 0 or a negative errno. */
 int td_entry_read(int dirfd, const char *name, struct td_entry *out);
 
+/* When the inode that `name` in dirfd stands for came to be. 0, -ENOTSUP where the filesystem does not tell, or another
+ * negative errno. */
+int td_entry_birth(int dirfd, const char *name, struct timespec *out);
+
 #endif
