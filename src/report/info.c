@@ -85,6 +85,20 @@ static void say_changed(const char *collection, const struct td_info_state *stat
         td_buf_printf(out, "member %c is new and has no backup yet; dock the pair, a run will fill it", state->fresh);
 }
 
+/* Copies without a proof: they are not there yet, or nobody has looked. To let a run end helps only when both disks
+ * are read in it. */
+static void say_unproven(const struct td_info_state *state, bool first, struct td_buf *out) {
+    if (state->behind == 0)
+        td_buf_puts(out, first ? "some copies have not been proven lately; dock it and let the run end"
+                               : "Some copies have not been proven lately");
+    else if (state->mirrored)
+        td_buf_printf(out,
+                      "%sember %c was not seen when the other was written; compare them with `twindock check --full`",
+                      first ? "m" : "M", state->behind);
+    else
+        td_buf_printf(out, "%sember %c has missed the last backup; dock both disks", first ? "m" : "M", state->behind);
+}
+
 /* What makes a pair overdue or unproven, as the main reason. */
 static void say_late(const char *collection, const struct td_info_state *state, struct td_buf *out) {
     if (state->gone != 0 || state->fresh != 0) {
@@ -105,8 +119,7 @@ static void say_late(const char *collection, const struct td_info_state *state, 
     }
     if (state->unproven) {
         td_text_next(out);
-        td_buf_puts(out, state->overdue ? "Some copies have not been proven lately"
-                                        : "some copies have not been proven lately; dock it and let the run end");
+        say_unproven(state, !state->overdue, out);
     }
 }
 

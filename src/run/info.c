@@ -8,6 +8,7 @@
 #include "twindock/ledger/mails.h"
 #include "twindock/platform/blockdev.h"
 #include "twindock/platform/mount.h"
+#include "twindock/report/text.h"
 #include "twindock/run/commands.h"
 #include "twindock/run/notify.h"
 
@@ -84,7 +85,8 @@ static void describe_safety(const struct td_info_fact *fact, struct td_info_row 
         row->safe = strdup(there == all ? fact->safe : "The disk that is still in the dock is safe to remove.");
 }
 
-/* A retired member, and one that took another's place and has seen no run: its card is still as it was made. */
+/* A retired member; one that took another's place and has seen no run: its card is still as it was made; and one that
+ * was away, or not shown, when the other was written. */
 static void describe_members(const struct td_pair *pair, struct td_info_state *state) {
     for (int i = 0; i < 2; i++) {
         const struct td_member *member = &pair->members[i];
@@ -92,7 +94,10 @@ static void describe_members(const struct td_pair *pair, struct td_info_state *s
             state->gone = "AB"[i];
         else if (pair->layout == TD_LAYOUT_TWINS && member->generation == 0 && pair->generation > 0)
             state->fresh = member->letter;
+        else if (member->generation < pair->generation)
+            state->behind = member->letter;
     }
+    state->mirrored = pair->layout == TD_LAYOUT_MIRRORED;
 }
 
 static void describe_state(const struct rows *rows, const struct td_info_fact *fact, struct td_info_state *state) {
@@ -102,6 +107,7 @@ static void describe_state(const struct rows *rows, const struct td_info_fact *f
         td_config_collection_defaults(&defaults);
         collection = &defaults;
     }
+    bool refused = fact->last.result == TD_RESULT_REFUSED;
     int64_t age = rows->now - (fact->last_backup != 0 ? fact->last_backup : fact->enrolled);
     *state = (struct td_info_state){
         .running = fact->running,
@@ -113,7 +119,7 @@ static void describe_state(const struct rows *rows, const struct td_info_fact *f
         .left = time_left(rows, fact),
         .last_failed = fact->last.id != 0 && fact->last.exit != TD_EXIT_OK,
         .last_exit = fact->last.exit,
-        .verdict = fact->last.verdict,
+        .verdict = refused ? fact->last.verdict : TD_OK,      /* check --full reads whatever the verdict is */
         .last_end = fact->interrupted ? 0 : fact->last.ended, /* when it was cut off is not known */
         .last_reason = fact->last.reason,
         .overdue = age > collection->overdue,
@@ -171,8 +177,18 @@ int td_info_text(const struct td_app *app, struct td_ledger *ledger, struct td_b
     return rc;
 }
 
-static int64_t days_since(const struct rows *rows, int64_t when) {
-    return (rows->now - when) / DAY;
+/* Where the last run failed the table has what to do; else it is to dock the pair. */
+static void say_overdue(const struct td_info_row *row, int64_t now, struct td_buf *out) {
+    bool failed = row->flag == '!';
+    td_buf_puts(out, row->collection);
+    if (row->last_backup == 0) {
+        td_buf_puts(out, " was never backed up");
+    } else {
+        td_buf_puts(out, failed ? " has had no run without fault for " : " was last backed up ");
+        td_text_count(out, (uint64_t)((now - row->last_backup) / DAY), "day", "days");
+        td_buf_puts(out, failed ? "" : " ago");
+    }
+    td_buf_puts(out, failed ? "; the table below says what to do.\n" : "; dock it tonight.\n");
 }
 
 int td_info_overdue(const struct td_app *app, struct td_ledger *ledger, struct td_buf *out, struct td_buf *names,
@@ -186,11 +202,7 @@ int td_info_overdue(const struct td_app *app, struct td_ledger *ledger, struct t
         const struct td_info_row *row = &rows.list[i];
         if (!row->overdue || row->flag == '*')
             continue;
-        if (row->last_backup == 0)
-            td_buf_printf(out, "%s was never backed up; dock it tonight.\n", row->collection);
-        else
-            td_buf_printf(out, "%s was last proven %lld days ago; dock it tonight.\n", row->collection,
-                          (long long)days_since(&rows, row->last_backup));
+        say_overdue(row, rows.now, out);
         if (late <= NAMED)
             td_buf_printf(names, "%s%s", named == 0 ? "" : named + 1 == late ? " and " : ", ", row->collection);
         named++;

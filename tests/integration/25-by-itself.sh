@@ -218,7 +218,7 @@ sqlite3 "$T/ledger/twindock.db" 'UPDATE run SET started = started - 30 * 86400, 
 td_is 0 "overdue, nothing docked: nightly" run --nightly
 equal "overdue: one mail" 1 "$(mails)"
 matches "overdue: its subject" 'overdue' "$(header Subject)"
-check "overdue: names the pair and the days" grep -q 'M was last proven 30 days ago' <(body)
+check "overdue: names the pair and the days" grep -q '^M has had no run without fault for 30 days;' <(body)
 check "overdue: has the table" grep -q 'Last Backup' <(body)
 no_mails
 td_is 0 "overdue: nightly again" run --nightly

@@ -76,6 +76,8 @@ done
 echo "newer" >>"$SRC/docs/t4.txt"
 dock "$A" ''
 td_is 0 "B is behind: A alone" run
+td info
+equal "B is behind: what to do" 'M  member B has missed the last backup; dock both disks. The disk is safe to remove.' "$(tail -n 1 "$OUT")"
 dock "$A" "$B"
 td_is 0 "B is behind: verify calls nothing rotten" verify --json
 equal "B is behind: verify vouches for A, not for B" 'ok unproven' "$(json members A state) $(json members B state)"

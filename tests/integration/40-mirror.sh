@@ -90,6 +90,8 @@ for i in 1 2 3; do
     echo "round $i" >"$SRC/docs/t$i.txt"
     backed_up "run $i after the proof"
 done
+td info
+equal "the table tells how to prove it" 'M  member B was not seen when the other was written; compare them with `twindock check --full`' "$(tail -n 1 "$OUT")"
 as mirror; IN="$A"
 untouched "the next one" 2 run --json
 equal "it is refused: the other half was not seen for too long" unproven-pair "$(json verdict)"
@@ -131,6 +133,8 @@ equal "somebody is told" 1 "$(mails)"
 matches "in these words" 'M: its two halves differ' "$(grep -h ^Subject: "$MAILS"/*)"
 td info
 matches "the table shows it" '^M +!' "$(sed -n 2p "$OUT")"
+matches "with what was found" '^M  [^:]+:[0-9:]+: The two halves of M differ' "$(tail -n 1 "$OUT")"
+equal "nothing was refused" 0 "$(grep -c 'refused\|wrong-layout' <(cat "$OUT" "$MAILS"/*))"
 as mirror; IN="$A"
 untouched "until they are the same again" 2 run --json
 equal "nothing is written to either" 'unproven-pair' "$(json verdict)"

@@ -97,13 +97,16 @@ mv "$T/sendmail.away" "$T/sendmail"
 
 # --- overdue ------------------------------------------------------------------------------------------------------
 
+dock "$A" "$B"
+td_is 0 "the last run is a good one" run
+undock
 ledger "UPDATE run SET started = started - 23 * 86400, ended = ended - 23 * 86400;
     INSERT INTO pair (uuid, collection, layout, generation, intent, enrolled) VALUES ('1-2', 'S', 'twins', 1, 1, 1),
     ('1-3', 'new', 'twins', 1, 1, strftime('%s'))"
 td_is 0 "overdue: nightly" run --nightly
 equal "overdue: one mail for all" 1 "$(mails)"
 matches "overdue: its subject" ': M and S are overdue$' "$(header Subject)"
-check "overdue: the days" grep -q '^M was last proven 23 days ago; dock it tonight\.$' <(body)
+check "overdue: the days" grep -q '^M was last backed up 23 days ago; dock it tonight\.$' <(body)
 check "overdue: one that never had a backup" grep -q '^S was never backed up; dock it tonight\.$' <(body)
 equal "overdue: one that is new is none" 0 "$(body | grep -c '^new was')"
 no_mails

@@ -33,7 +33,7 @@ struct td_info_state {
     int64_t left;            /* seconds to go in this phase, 0: not known yet */
     bool last_failed;        /* the last run ended with an exit code other than 0 */
     int last_exit;           /* its exit code: says what failed when there is no last_reason */
-    enum td_verdict verdict; /* of the last run */
+    enum td_verdict verdict; /* that refused the last run; TD_OK: none did */
     int64_t last_end;
     const char *last_reason; /* its sentence */
     bool overdue;            /* last_backup older than `overdue` */
@@ -41,6 +41,8 @@ struct td_info_state {
     char gone;               /* 'A' or 'B': this member is retired, and none has taken its place; 0: both are there */
     char fresh;              /* 'A' or 'B': this member took another's place and no run has filled it yet; 0: none */
     bool unproven;           /* a copy was never proven, or longer ago than prove_within */
+    char behind;             /* 'A' or 'B': the last runs that wrote were not seen to reach this member; 0: none */
+    bool mirrored;           /* the dock writes both, and `behind` is the half that it does not show */
 };
 /* '*' before '!' before '?' ; fills row->flag and row->reason (malloc'ed). Reasons read like the example in the
  * specification: "refused Wed Sep 10 18:00:04: swapped. Member B ...". */
