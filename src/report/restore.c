@@ -64,6 +64,7 @@ static void fact(struct td_buf *out, const char *name, const char *value) {
 }
 
 static void say_what(const struct td_restore_facts *facts, struct td_buf *out) {
+    TD_AUTOBUF struct td_buf half = {0};
     char date[TD_DATE_MAX] = "none yet", member[2] = {facts->member, '\0'};
     if (facts->last_change != 0)
         td_format_date(date, facts->last_change);
@@ -79,9 +80,18 @@ static void say_what(const struct td_restore_facts *facts, struct td_buf *out) {
     td_buf_putc(out, '\n');
     paragraph(out, "The date of .twindock/card.json is that of the last run, which found everything as it was or has "
                    "changed it.");
-    paragraph(out, "It is one of two twins, A and B. Each holds everything; one of them is enough. Both carry the SAME "
-                   "filesystem UUID, so never mount them by UUID or label: attach one at a time, or mount by the name "
-                   "of the device.");
+    if (facts->mirrored)
+        td_buf_printf(&half,
+                      "This is one half of a mirrored pair. The dock wrote both disks, so both say %c, and both carry "
+                      "the SAME filesystem UUID.",
+                      facts->member);
+    else
+        td_buf_puts(&half, "It is one of two twins, A and B. Each holds everything; one of them is enough. Both carry "
+                           "the SAME filesystem UUID.");
+    td_buf_puts(&half, " Never mount them by UUID or label: attach one at a time, or mount by the name of the device.");
+    if (facts->mirrored)
+        td_buf_puts(&half, " One is enough if step 2 finds nothing damaged; if it does, try the other.");
+    paragraph(out, td_buf_text(&half));
 }
 
 static void say_mount(struct td_buf *out) {
@@ -99,7 +109,7 @@ static void say_check(struct td_buf *out) {
     heading(out, "2. Check it (optional; reads the whole disk)");
     command(out, "cd /mnt && sha256sum -c --quiet .twindock/SHA256SUMS");
     paragraph(out, "It prints the files that are damaged and nothing else. Silence means that every file is as it was. "
-                   "A damaged file can be taken from the twin.");
+                   "A damaged file can be taken from the other disk.");
     paragraph(out,
               "Files whose path is 4096 bytes or longer cannot be opened by name by any program. Their sums are in "
               ".twindock/SHA256SUMS.long, in the same form. To reach such a file, go down with `cd` in several "

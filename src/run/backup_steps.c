@@ -196,6 +196,7 @@ static int write_restore(struct td_backup *backup, enum td_side side, struct td_
         .source = backup->collection->source,
         .host = backup->run.host,
         .member = side == TD_A ? 'A' : 'B',
+        .mirrored = backup->pair->layout == TD_LAYOUT_MIRRORED,
         .last_change = backup->run.started,
         .delta = delta,
         .delta_base = base,

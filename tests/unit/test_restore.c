@@ -80,6 +80,25 @@ static void test_collection_at_the_root(void **state) {
     assert_null(strstr(td_buf_text(&text), "/mnt/./"));
 }
 
+/* Whatever a dock that mirrors has written to the one half is on the other as well, this text too. */
+static void test_half_of_a_mirrored_pair(void **state) {
+    (void)state;
+    struct td_restore_facts facts = make_facts("M");
+    TD_AUTOBUF struct td_buf text = {0}, line = {0};
+    facts.member = 'A';
+    facts.mirrored = true;
+    td_restore_text(&facts, &text);
+    assert_plain(td_buf_text(&text));
+    for (size_t i = 0; i < text.len; i++)
+        td_buf_putc(&line, text.data[i] == '\n' ? ' ' : text.data[i]);
+    assert_has(&line,
+               "This is one half of a mirrored pair. The dock wrote both disks, so both say A, and both carry the "
+               "SAME filesystem UUID. Never mount them by UUID");
+    assert_has(&line, "One is enough if step 2 finds nothing damaged; if it does, try the other.");
+    assert_has(&line, "A damaged file can be taken from the other disk.");
+    assert_null(strstr(td_buf_text(&line), "twins"));
+}
+
 static void test_no_run_yet(void **state) {
     (void)state;
     struct td_restore_facts facts = make_facts("M");
@@ -199,11 +218,9 @@ static void test_commands_work(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_says_what_this_disk_is),
-        cmocka_unit_test(test_collection_at_the_root),
-        cmocka_unit_test(test_no_run_yet),
-        cmocka_unit_test(test_same_but_for_the_date),
-        cmocka_unit_test(test_hostile_facts_stay_ascii_and_in_line),
+        cmocka_unit_test(test_says_what_this_disk_is),  cmocka_unit_test(test_collection_at_the_root),
+        cmocka_unit_test(test_half_of_a_mirrored_pair), cmocka_unit_test(test_no_run_yet),
+        cmocka_unit_test(test_same_but_for_the_date),   cmocka_unit_test(test_hostile_facts_stay_ascii_and_in_line),
         cmocka_unit_test(test_commands_work),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,7 +33,7 @@ struct td_check {
 void td_check_print(const struct td_check *checks, size_t count, struct td_buf *out);
 struct td_json *td_check_json(struct td_check *checks, size_t count);
 
-/* A finished run with its incidents. `more`: incidents left out of the list. */
+/* A finished run with its incidents. */
 struct td_report {
     const struct td_run *run;
     const struct td_incident *incidents;
@@ -57,6 +57,7 @@ struct td_json *td_report_json(const struct td_report *report);
 struct td_restore_facts {
     const char *collection, *target, *uuid, *source, *host;
     char member;
+    bool mirrored;       /* the dock wrote the pair: both halves have this text */
     int64_t last_change; /* start of the last run that changed something on the disk, wall seconds; 0: none has */
     /* A delta that lies on this disk, for the example: its place below history/, and the path in the collection whose
      * content it stands on. NULL: there is none. */
