@@ -190,14 +190,15 @@ static int by_path(const void *a, const void *b) {
 
 static int note_file(void *ctx, const char *path, size_t place) {
     struct td_halves *halves = ctx;
+    const char *name = path[0] == '\0' ? "." : path;
     for (size_t i = 0; i < halves->files; i++) /* the other half has it in the same place */
-        if (strcmp(halves->file[i].path, path) == 0)
+        if (strcmp(halves->file[i].path, name) == 0)
             return 0;
     if (halves->files == TD_HALVES_FILES) {
         halves->more_files++;
         return 0;
     }
-    char *copy = strdup(path[0] == '\0' ? "." : path);
+    char *copy = strdup(name);
     if (copy != NULL)
         halves->file[halves->files++] = (struct td_half_file){.path = copy, .offset = halves->place[place].start};
     return 0;

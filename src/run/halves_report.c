@@ -1,6 +1,7 @@
 /* What is said of two halves that were compared. */
 #include "twindock/base/clock.h"
 #include "twindock/base/escape.h"
+#include "twindock/dock/card.h"
 #include "twindock/report/fields.h"
 #include "twindock/report/text.h"
 #include "twindock/run/halves.h"
@@ -41,6 +42,34 @@ static void say_unreadable(const struct td_halves *halves, const char letter[2],
     }
 }
 
+static bool is_judged(const struct td_half_file *file) {
+    return file->word[0] != TD_HALF_UNKNOWN || file->word[1] != TD_HALF_UNKNOWN;
+}
+
+static bool is_ours(const struct td_half_file *file) {
+    size_t len = strlen(TD_DIR);
+    return strcmp(file->path, ".") == 0 ||
+           (strncmp(file->path, TD_DIR, len) == 0 && (file->path[len] == '/' || file->path[len] == '\0'));
+}
+
+/* The file to name where there is room for one: it tells most when the ledger knows it, and least when it is ours. */
+static const struct td_half_file *telling(const struct td_halves *halves) {
+    for (size_t i = 0; i < halves->files; i++)
+        if (is_judged(&halves->file[i]))
+            return &halves->file[i];
+    for (size_t i = 0; i < halves->files; i++)
+        if (!is_ours(&halves->file[i]))
+            return &halves->file[i];
+    return &halves->file[0];
+}
+
+static void say_path(const struct td_half_file *file, struct td_buf *out) {
+    if (strcmp(file->path, ".") == 0)
+        td_buf_puts(out, "the disk's root");
+    else
+        td_escape_text(out, file->path);
+}
+
 static void say_where(const struct td_halves *halves, const char *collection, struct td_buf *out) {
     td_buf_printf(out, "The two halves of %s differ in ", collection);
     td_text_size(out, halves->different);
@@ -53,7 +82,7 @@ static void say_where(const struct td_halves *halves, const char *collection, st
     }
     td_buf_puts(out, "; in ");
     td_text_count(out, halves->files + halves->more_files, "file or folder: ", "files and folders, among them ");
-    td_escape_text(out, halves->file[0].path);
+    say_path(telling(halves), out);
     td_buf_putc(out, '.');
 }
 
@@ -102,7 +131,7 @@ void td_halves_list(const struct td_halves *halves, const char letter[2], struct
     for (size_t i = 0; i < halves->files; i++) {
         const struct td_half_file *file = &halves->file[i];
         td_buf_puts(out, "differs: ");
-        td_escape_text(out, file->path);
+        say_path(file, out);
         td_buf_printf(out, ", at byte %" PRIu64 " of the disk", file->offset);
         for (int slot = 0; slot < TD_SLOTS; slot++)
             if (file->word[slot] != TD_HALF_UNKNOWN)

@@ -51,6 +51,7 @@ equal "and confirmed for the disk that was seen, alone" '1 0' "$(ledger "SELECT 
 equal "copies on the other one are not called proven" "0" "$(ledger 'SELECT count(*) FROM file WHERE b_proven <> 0')"
 check "they are on the disk that was seen" [ "$(ledger 'SELECT count(*) FROM file WHERE a_proven <> 0 AND sha256 IS NOT NULL')" = "$(find "$SRC" -type f | wc -l)" ]
 check "A is the source" same_tree "$A"
+matches "RESTORE.txt tells a half from a twin" 'one half of a mirrored pair' "$(debugfs -R 'cat /RESTORE.txt' "$A" 2>/dev/null)"
 check "A is sound" e2fsck -fn "$A"
 dock "$A" ''
 td_is 0 "again, for people" run
@@ -127,6 +128,8 @@ untouched "but the comparison names it" 5 check --full --json
 equal "the file, and whose copy is right" 'right wrong' "$(python3 -c 'import json, sys
 for f in json.load(open(sys.argv[1]))["docks"][0]["full"]["comparison"]["files"]:
     if f["path"] == "M/docs/t7.txt": print(f["A"], f["B"])' "$OUT")"
+equal "the root of the disk is among them, once" 1 "$(python3 -c 'import json, sys
+print(sum(f["path"] == "." for f in json.load(open(sys.argv[1]))["docks"][0]["full"]["comparison"]["files"]))' "$OUT")"
 matches "which one is behind" 'Member B missed backups' "$(json docks 0 full reason)"
 matches "and what to do" 'copy A over B' "$(json docks 0 full reason)"
 equal "somebody is told" 1 "$(mails)"

@@ -19,7 +19,7 @@
 enum td_half_word { TD_HALF_UNKNOWN, TD_HALF_RIGHT, TD_HALF_WRONG };
 
 struct td_half_file {
-    char *path;                /* below the filesystem's root */
+    char *path;                /* below the filesystem's root; "." is the root itself */
     uint64_t offset;           /* of the first difference in it, on the device */
     enum td_half_word word[2]; /* index: slot */
 };
