@@ -222,3 +222,10 @@ int64_t td_parse_moment(const char *text) {
     }
     return -EINVAL;
 }
+
+void td_format_moment(char *out, int64_t seconds) {
+    time_t when = (time_t)seconds;
+    struct tm tm;
+    if (seconds == 0 || localtime_r(&when, &tm) == NULL || strftime(out, TD_MOMENT_MAX, "%Y-%m-%d %H:%M:%S", &tm) == 0)
+        snprintf(out, TD_MOMENT_MAX, "-");
+}

@@ -84,6 +84,27 @@ int td_ledger_tree(struct td_ledger *ledger, int64_t pair, int64_t run, const ch
     return rc;
 }
 
+int td_ledger_deleted(struct td_ledger *ledger, int64_t pair, int64_t run, const char *path, int64_t *gone,
+                      int64_t *before, struct td_error *err) {
+    TD_AUTOBUF struct td_buf from = {0}, to = {0};
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int64_t had = 0, started = 0;
+    int rc = td_ledger_take(ledger, "history/deleted.sql", &q, err);
+
+    if (rc < 0)
+        return rc;
+    td_sql_bind_int(q, 1, pair);
+    td_sql_bind_int(q, 2, run);
+    bind_below(q, 3, path, &from, &to);
+    rc = td_sql_step(q, err);
+    if (rc <= 0)
+        return rc < 0 ? rc : -ENOENT;
+    *gone = td_sql_int(q, 0);
+    *before = td_sql_int(q, 2);
+    rc = td_ledger_run_at(ledger, pair, *before, &had, &started, err);
+    return rc == 0 && had != td_sql_int(q, 1) ? -ENOENT : rc; /* its time is that of another one, too */
+}
+
 static void read_place(struct td_sql_stmt *q, struct td_change *change, enum td_side member) {
     int column = 24 + (int)member;
 

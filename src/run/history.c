@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 struct listing {
     const struct td_app *app;
@@ -50,14 +49,6 @@ static void how(const struct td_change *change, char out[32]) {
                                                   : " B");
 }
 
-static void stamp(char out[32], int64_t when) {
-    time_t seconds = (time_t)when;
-    struct tm tm = {0};
-    localtime_r(&seconds, &tm);
-    if (when == 0 || strftime(out, 32, "%Y-%m-%d %H:%M:%S", &tm) == 0)
-        snprintf(out, 32, "-");
-}
-
 static void list_change(struct listing *listing, const struct td_change *change) {
     const struct td_state *state = &change->state;
     struct td_json *item = td_json_append(listing->list, td_json_object());
@@ -89,7 +80,7 @@ static void list_change(struct listing *listing, const struct td_change *change)
 static int show_change(void *ctx, const struct td_change *change) {
     struct listing *listing = ctx;
     const struct td_state *state = &change->state;
-    char since[32], until[32], where[32], size[TD_SIZE_MAX];
+    char since[TD_MOMENT_MAX], until[TD_MOMENT_MAX], where[32], size[TD_SIZE_MAX];
     listing->count++;
     if (listing->list != NULL) {
         list_change(listing, change);
@@ -97,8 +88,8 @@ static int show_change(void *ctx, const struct td_change *change) {
     }
     if (listing->count == 1)
         td_buf_printf(listing->out, "%-19s  %-19s  %-8s %4s  %-12s %s\n", "Since", "Until", "", "Size", "Kept", "Path");
-    stamp(since, change->began);
-    stamp(until, change->ended);
+    td_format_moment(since, change->began);
+    td_format_moment(until, change->ended);
     how(change, where);
     td_format_size(size, state->entry.size);
     td_buf_printf(listing->out, "%-19s  %-19s  %-8s %4s  %-12s ", since, state->until != 0 ? until : "now",

@@ -150,6 +150,26 @@ static int make_state(void *ctx, const struct td_state *state) {
     return td_restore_state(ctx, state);
 }
 
+/* It is not there at that time: perhaps it was, before. */
+static int say_gone(struct td_restoring *restoring, const char *typed, const char *plain) {
+    const char *tries[] = {typed, plain};
+    struct td_error none = {0};
+    int64_t gone = 0, before = 0;
+    char since[TD_MOMENT_MAX], until[TD_MOMENT_MAX], text[256];
+    int rc = -ENOENT;
+    for (size_t i = 0; i < 2 && rc == -ENOENT; i++)
+        rc = td_ledger_deleted(restoring->ledger, restoring->pair->id, restoring->run, tries[i], &gone, &before, &none);
+    if (rc != 0 && rc != -ENOENT)
+        return td_fail_text(restoring->err, -rc, "%s", none.text);
+    td_format_moment(since, gone);
+    td_format_moment(until, before);
+    snprintf(text, sizeof text, "it was deleted at %s; say --as-of '%s' to have it as it was before", since, until);
+    restoring->failed++;
+    td_restore_trouble(restoring, plain,
+                       rc == 0 ? text : "there was nothing of that name at that time; see `twindock history`");
+    return 0;
+}
+
 static int bring_back_path(struct td_restoring *restoring, const char *typed) {
     TD_AUTOFREE char *plain = td_restore_plain_path(restoring->collection, typed);
     const char *tries[] = {typed, plain};
@@ -162,11 +182,7 @@ static int bring_back_path(struct td_restoring *restoring, const char *typed) {
         if (rc != 0)
             return rc;
     }
-    if (!restoring->found) {
-        restoring->failed++;
-        td_restore_trouble(restoring, plain, "there was nothing of that name at that time; see `twindock history`");
-    }
-    return 0;
+    return restoring->found ? 0 : say_gone(restoring, typed, plain);
 }
 
 static int bring_back(struct td_restoring *restoring) {

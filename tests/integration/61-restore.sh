@@ -105,6 +105,28 @@ equal "it is" mine "$(<"$T/back/tree/docs/t1.txt")"
 check "the other one came" test -f "$T/back/tree/docs/t3.txt"
 matches "and it is said" 'INCOMPLETE.*tree/docs/t1.txt: something of that name is there' "$(tr '\n' ' ' <"$OUT")"
 td_is 3 "a path that never was" restore M no/such --to "$T/back"
+matches "it is said" 'M/no/such: there was nothing of that name' "$(<"$OUT")"
+mkdir "$SRC/short"; echo "not for long" >"$SRC/short/lived.txt"
+next_second
+td_is 0 "a file that comes" run
+was=$(ledger "SELECT datetime(max(started), 'unixepoch') FROM run")
+rm -r "$SRC/short"
+next_second
+td_is 0 "and goes" run
+went=$(ledger "SELECT datetime(max(started), 'unixepoch') FROM run")
+next_second
+td_is 0 "and something comes after it" run
+for path in short/lived.txt M/short "$SRC/short"; do
+    td_is 3 "$path is deleted" restore M "$path" --to "$T/back"
+    matches "$path: it is said how to have it" "M/short[^ ]*: it was deleted at $went; say --as-of '$was' to have it as it was before" "$(<"$OUT")"
+    td_is 3 "$path at the time when it went" restore M "$path" --as-of "$went" --to "$T/back"
+    matches "$path at the time when it went: said as well" "say --as-of '$was'" "$(<"$OUT")"
+    rm -rf "$T/back/short"
+    td_is 0 "$path as it was" restore M "$path" --as-of "$was" --to "$T/back"
+    equal "$path as it was: it is back" "not for long" "$(cat "$T/back/short/lived.txt")"
+done
+td_is 3 "before it came" restore M short/lived.txt --as-of "$WHEN" --to "$T/back"
+matches "before it came: nothing more is said" 'there was nothing of that name' "$(<"$OUT")"
 td_is 2 "not into the source" restore M --all --to "$SRC/tree/docs"
 equal "nor made there" '' "$(find "$SRC" -newer "$KEPT/1.when" -name back)"
 td_is 2 "not before the first backup" restore M --all --as-of '2001-01-01 00:00' --to "$T/back2"

@@ -250,6 +250,9 @@ static void moments(void **state) {
     tzset();
     assert_int_equal(td_parse_moment("2014-09-02 20:00:04"), 1409688004);
     assert_int_equal(td_parse_moment("2014-09-02T20:00:04"), 1409688004);
+    char text[TD_MOMENT_MAX];
+    td_format_moment(text, 1409688004);
+    assert_string_equal(text, "2014-09-02 20:00:04");
     assert_int_equal(td_parse_moment("2014-09-02 20:00"), 1409688000);
     assert_int_equal(td_parse_moment("2014-09-02"), 1409702399); /* its last second */
     setenv("TZ", "America/Los_Angeles", 1);

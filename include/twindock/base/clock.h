@@ -29,6 +29,9 @@ int64_t td_next_clock(int64_t now, int clock);
 /* "2014-09-02 20:00:04", seconds or the time of day left out, local: wall seconds; a date alone means its end. -EINVAL.
  */
 int64_t td_parse_moment(const char *text);
+#define TD_MOMENT_MAX 32
+/* The same the other way, to the second; "-" for 0. Into out[TD_MOMENT_MAX]. */
+void td_format_moment(char *out, int64_t seconds);
 
 #define TD_SIZE_MAX 5
 /* At most four characters, powers of 1024 without "i": "0" "999" "1.3T" "66G" "374G" "9.9K". Rounds

@@ -64,6 +64,11 @@ struct td_state {
  * the call. */
 int td_ledger_tree(struct td_ledger *ledger, int64_t pair, int64_t run, const char *path,
                    int (*each)(void *ctx, const struct td_state *state), void *ctx, struct td_error *err);
+/* Of a path that the tree of run `run` has not: when it was last found gone before, and when the backup began that
+ * still had it, wall seconds: what td_ledger_run_at() takes. -ENOENT: nothing is known of it before, or not any more.
+ */
+int td_ledger_deleted(struct td_ledger *ledger, int64_t pair, int64_t run, const char *path, int64_t *gone,
+                      int64_t *before, struct td_error *err);
 
 /* What changed: every state that a path at or below `path` had before, and what it is now where that came to be within
  * the history; newest first within a path. */
