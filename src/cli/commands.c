@@ -228,7 +228,7 @@ const struct td_cli_command td_cli_commands[] = {
      COMMON | TD_OPT_LAYOUT | TD_OPT_DOCK | TD_OPT_REPLACE | TD_OPT_YES | TD_OPT_ERASE, 1, 1, true, true, do_enroll},
     {"slots", "", "learn the two slots of a dock: which path appears when a disk goes in", TD_OPT_JSON | TD_OPT_LIST, 0,
      0, false, false, do_slots},
-    {"retire", "COLLECTION [MEMBER]", "forget a pair, or a member that is gone; the ledger's history stays",
+    {"retire", "COLLECTION [MEMBER]", "forget a pair, or a member that is gone; its runs stay on record",
      COMMON | TD_OPT_YES, 1, 2, true, true, do_retire},
     {"heal", "COLLECTION PATH...", "copy a proven backup over a file of the source that has rotted and is held", COMMON,
      2, SIZE_MAX, true, true, do_heal},

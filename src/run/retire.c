@@ -111,8 +111,8 @@ static void say(const struct retiring *r, struct td_buf *out) {
     } else if (r->member < 0) {
         td_buf_printf(
             out,
-            "Pair %s of %s is retired. Its disks keep all that is on them, and the ledger its history.\nTo take "
-            "the two up again, dock them and say: twindock enroll %s\n",
+            "Pair %s of %s is retired. Its disks keep all that is on them, old versions too (RESTORE.txt says how to "
+            "get at them).\nTo take the two up again, dock them and say: twindock enroll %s\n",
             r->pair->uuid, name, name);
     } else {
         td_buf_printf(out,

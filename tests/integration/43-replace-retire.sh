@@ -184,10 +184,11 @@ check "B is the source" same_tree "$B"
 
 echo M | "$TWINDOCK" retire M -c "$CONF" >"$OUT" 2>"$ERR"
 equal "the pair is retired" 0 $?
+matches "with what becomes of old versions" 'old versions too \(RESTORE.txt says how to get at them\)' "$(<"$OUT")"
 matches "it says how to take it up again" 'twindock enroll M' "$(cat "$OUT")"
 td_is 0 "--info" info --json
 equal "--info does not show it" '[]' "$(json collections)"
-check "the ledger's history stays" [ "$(ledger 'SELECT count(*) FROM run')" -gt "$runs" ]
+check "its runs stay on record" [ "$(ledger 'SELECT count(*) FROM run')" -gt "$runs" ]
 check "its files, too" [ "$(ledger 'SELECT count(*) FROM file')" -ge "$FILES" ]
 dock "$A" "$B"
 td check --json
