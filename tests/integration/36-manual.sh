@@ -42,6 +42,23 @@ has "a value that begins a row stays as it is" '^[[:blank:]]+strict: member A' "
 for verdict in $(sed -nE 's/^ *\[TD_[A-Z_]+\] = \{"([a-z-]+)",?.*/\1/p' "$ROOT/src/model/verdict.c"); do
     has "twindock(8) has the verdict $verdict" "^ {7}$verdict( |\$)" "$T/twindock.8"
 done
+# JSON: every field that is written somewhere, and every word of the tables that such a field may hold.
+sed -n '/^JSON/,/^FILES/p' "$T/twindock.8" >"$T/json"
+fields=$(grep -ohE '(td_json|td_field|set)_[a-z]+\([^"]*"[a-z0-9_]+"' "$ROOT"/src/{cli,report,run}/*.c | sed 's/.*"\(.*\)"/\1/' | sort -u)
+equal "the fields of JSON are found" 'check 1 stored_b 1' "check $(grep -c '^last_drill$' <<<"$fields") stored_b $(grep -c '^stored_a$' <<<"$fields")"
+for field in $fields held repaired unreadable noted members runs stored_b; do
+    has "twindock(8), JSON has the field $field" "(^|[[:blank:](])$field([[:blank:],.;:)]|\$)" "$T/json"
+done
+words() { sed -nE 's/^ *[{]?(\[[A-Z_]+\] = "[a-z-]+".*)/\1/p' "$1" | grep -oE '"[a-z-]+"' | tr -d '"'; } # words FILE: of its tables
+states=$(sed -n 's/.*per member .*: \(".*"\) \*\//\1/p' "$ROOT/include/twindock/model/outcome.h" | tr -d '"')
+equal "the members' states are found" 1 "$(grep -c '\bunseen\b' <<<"$states")"
+equal "results and causes are found" 2 "$(words "$ROOT/src/model/outcome.c" | grep -cxE 'done-unproven|edited-mtime-kept')"
+for word in $(words "$ROOT/src/model/outcome.c") $(words "$ROOT/src/model/row.c" | grep -vx enter) $states; do
+    has "twindock(8), JSON has the word $word" "(^|[[:blank:](])$word([[:blank:],.;:)]|\$)" "$T/json"
+done
+for word in $(words "$ROOT/src/model/identity.c"); do
+    has "twindock(8) has the identity $word" "(^|[[:blank:](])$word([[:blank:],.;:)]|\$)" <(sed -n '/^[[:blank:]]*identity is /,/^[[:blank:]]*--full /p' "$T/twindock.8")
+done
 for key in $(grep -oE '^#?[a-z_]+ = ' "$ROOT/doc/twindock.conf.example" | tr -d '#= ' | sort -u); do
     has "twindock.conf(5) has $key" "^ {7}$key =" "$T/twindock.conf.5"
 done

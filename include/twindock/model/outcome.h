@@ -73,7 +73,7 @@ struct td_run {
     char collection[64];
     char uuid[37];
     char dock[64];
-    char command[16]; /* "run", "verify", "sync", "enroll", "format", "heal", "accept" */
+    char command[16]; /* "run", "verify", "sync", "check", "enroll", "format", "retire", "heal", "accept" */
     char host[64];
     int64_t started, ended; /* wall seconds; ended 0: running */
     enum td_verdict verdict;
@@ -81,9 +81,10 @@ struct td_run {
     int exit;
     char *reason; /* one sentence for a person, NULL when there is nothing to say */
     struct td_counts counts;
-    char state[TD_SIDES][16]; /* per member (index TD_A, TD_B): "ok" "lost" "full" "absent" "unproven" */
-    int previous_exit;        /* of the run of this pair before; 0: good, or there was none */
-    bool after_interrupted;   /* the run before this one was cut off */
+    /* per member (index TD_A, TD_B): "ok" "unproven" "untouched" "absent" "unseen" "lost" "full" */
+    char state[TD_SIDES][16];
+    int previous_exit;      /* of the run of this pair before; 0: good, or there was none */
+    bool after_interrupted; /* the run before this one was cut off */
 };
 
 #endif
