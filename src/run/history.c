@@ -127,12 +127,25 @@ static int show(struct listing *listing, struct td_ledger *ledger, int64_t pair,
     return rc;
 }
 
+/* Nothing is there to list; does the ledger know the path at all? 1, 0, or a negative errno. */
+static int knows(const struct listing *listing, struct td_ledger *ledger, int64_t pair, const char *typed,
+                 struct td_error *err) {
+    TD_AUTOFREE char *plain = td_restore_plain_path(listing->collection, typed);
+    if (plain == NULL)
+        return td_fail(err, ENOMEM, "listing the history");
+    if (*plain == '\0')
+        return 1;
+    int known = td_ledger_knows_path(ledger, pair, plain, err);
+    return known != 0 ? known : td_ledger_knows_path(ledger, pair, typed, err);
+}
+
 int td_command_history(const struct td_app *app, const char *collection, const char *path, struct td_buf *out,
                        struct td_error *err) {
     struct listing listing = {.app = app, .collection = td_config_collection(app->config, collection), .out = out};
     int lacking = td_need_collection(app->config, collection, err);
     struct td_ledger *ledger = NULL;
     int64_t pair = 0;
+    int known = 1;
     if (lacking != 0)
         return lacking;
     int rc = td_ledger_open_reader(app->config->ledger, &ledger, err);
@@ -147,10 +160,17 @@ int td_command_history(const struct td_app *app, const char *collection, const c
     }
     if (rc == 0)
         rc = show(&listing, ledger, pair, path, err);
+    if (rc == 0 && listing.count == 0 && path != NULL)
+        known = knows(&listing, ledger, pair, path, err);
+    if (known < 0)
+        rc = known;
     if (rc == 0 && json != NULL)
         td_json_print(json, out);
     else if (rc == 0 && listing.count == 0)
-        td_buf_printf(out, "%s: nothing has changed%s.\n", collection, path != NULL ? " there" : "");
+        td_buf_printf(out, "%s: %s.\n", collection,
+                      known == 0     ? "nothing is known of that path"
+                      : path != NULL ? "nothing has changed there"
+                                     : "nothing has changed");
     td_json_free(json);
     td_ledger_close(ledger);
     return rc == -ENOENT ? TD_EXIT_REFUSED : rc;

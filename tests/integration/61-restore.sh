@@ -43,7 +43,7 @@ mkdir "$SRC/tree"
 SRC=$SRC/tree small_tree
 "$HERE/hostile-tree" "$SRC/tree/hostile"
 rm -rf "$SRC"/tree/hostile/00deep*
-mkdir "$SRC/large"
+mkdir "$SRC/large" "$SRC/idle"
 noise $((LARGE << 20)) >"$SRC/large/disk.img"
 truncate -s 3M "$SRC/large/sparse"; noise 9000 | at "$SRC/large/sparse" 1000000
 ln -s disk.img "$SRC/large/a-link"; ln "$SRC/large/a-link" "$SRC/large/z-link" # with files between the two names
@@ -143,6 +143,12 @@ td_is 0 "history needs no disk" history M large/disk.img --json
 matches "it lists more than one version" '^[2-9]|^[0-9][0-9]' "$(json versions | python3 -c 'import json,sys; print(len(json.load(sys.stdin)))')"
 td_is 0 "as a table" history M
 matches "with when, how large, where" 'disk.img' "$(<"$OUT")"
+td_is 0 "history of a path that never was" history M no/such
+equal "it is said so" 'M: nothing is known of that path.' "$(<"$OUT")"
+for path in idle M/idle "$SRC/idle/"; do
+    td_is 0 "history of what stayed as it was: $path" history M "$path"
+    equal "there is none: $path" 'M: nothing has changed there.' "$(<"$OUT")"
+done
 dock "$A" "$B"
 td_is 0 "drill" restore --drill 10 --json
 equal "ten of them" 10 "$(json files)"
