@@ -34,8 +34,8 @@ void td_progress_say(struct td_progress *progress, const char *text);
 void td_progress_clear(struct td_progress *progress);
 void td_progress_free(struct td_progress *progress);
 
-/* The text of one such line without control sequences: pure, for tests. rate in bytes a second, 0: unknown. Exactly
- * at most `width` columns. */
+/* The text of one such line without control sequences: pure, for tests. rate in bytes a second, 0: unknown. At
+ * most `width` columns. */
 struct td_buf;
 void td_progress_line(const struct td_progress_state *state, uint64_t rate, int64_t left_s, int width,
                       struct td_buf *out);
