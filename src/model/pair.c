@@ -19,3 +19,8 @@ bool td_layout_from(const char *name, enum td_layout *out) {
     }
     return false;
 }
+
+bool td_pair_member_is_new(const struct td_pair *pair, int index) {
+    const struct td_member *member = &pair->members[index];
+    return pair->layout == TD_LAYOUT_TWINS && member->letter != 0 && member->generation == 0 && pair->generation > 0;
+}

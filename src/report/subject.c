@@ -71,6 +71,8 @@ static void say_ended(const struct td_run *run, struct td_buf *out) {
         td_buf_puts(out, "the run was cut off");
     } else if (run->exit == TD_EXIT_BUSY) {
         td_buf_puts(out, "another run holds the dock");
+    } else if (has_state(run, TD_A, TD_STATE_NEW) || has_state(run, TD_B, TD_STATE_NEW)) {
+        td_buf_printf(out, "member %c has no backup yet", has_state(run, TD_A, TD_STATE_NEW) ? 'A' : 'B');
     } else {
         td_buf_printf(out, "failed, exit code %d", run->exit);
     }

@@ -76,6 +76,17 @@ static void say_unseen(const struct td_run *run, struct td_buf *out) {
     }
 }
 
+/* A new disk beside the one that was read. */
+static void say_new(const struct td_run *run, struct td_buf *out) {
+    for (int side = TD_A; side <= TD_B; side++) {
+        if (!has_state(run, (enum td_side)side, TD_STATE_NEW))
+            continue;
+        td_text_next(out);
+        td_buf_printf(out, "Member %c is new and has no backup yet; `twindock run` fills it.",
+                      side == TD_A ? 'A' : 'B');
+    }
+}
+
 static void say_left(const struct td_run *run, struct td_buf *out) {
     td_text_count(out, run->counts.left, "copy is", "copies are");
     td_buf_puts(out, " left to prove, and the next run begins with ");
@@ -129,19 +140,23 @@ static void say_refusal(const struct td_run *run, struct td_buf *out) {
 void td_report_sentence(const struct td_report *report, struct td_buf *out) {
     const struct td_run *run = report->run;
     TD_AUTOBUF struct td_buf said = {0};
+    bool done = run->exit == TD_EXIT_OK || (run->exit == TD_EXIT_REFUSED && run->result == TD_RESULT_DONE);
+    bool known = run->result == TD_RESULT_REFUSED || (run->reason != NULL && *run->reason != '\0');
     if (run->result == TD_RESULT_REFUSED)
         say_refusal(run, &said);
-    else if (run->reason != NULL && *run->reason != '\0')
+    else if (known)
         td_text_prose(&said, run->reason);
     else
         td_findings_say(report, &said);
-    if (said.len == 0 && run->exit == TD_EXIT_OK) {
+    if (said.len == 0 && done) {
         say_success(run, &said);
         td_findings_say_altered(report, &said);
         say_unseen(run, &said);
     } else if (said.len == 0) {
         say_exit(run, &said);
     }
+    if (!known)
+        say_new(run, &said);
     td_buf_add(out, td_buf_text(&said), said.len);
 }
 

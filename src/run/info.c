@@ -85,14 +85,14 @@ static void describe_safety(const struct td_info_fact *fact, struct td_info_row 
         row->safe = strdup(there == all ? fact->safe : "The disk that is still in the dock is safe to remove.");
 }
 
-/* A retired member; one that took another's place and has seen no run: its card is still as it was made; and one that
+/* A retired member; one that took another's place and has seen no run; and one that
  * was away, or not shown, when the other was written. */
 static void describe_members(const struct td_pair *pair, struct td_info_state *state) {
     for (int i = 0; i < 2; i++) {
         const struct td_member *member = &pair->members[i];
         if (member->letter == 0)
             state->gone = "AB"[i];
-        else if (pair->layout == TD_LAYOUT_TWINS && member->generation == 0 && pair->generation > 0)
+        else if (td_pair_member_is_new(pair, i))
             state->fresh = member->letter;
         else if (member->generation < pair->generation)
             state->behind = member->letter;

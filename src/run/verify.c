@@ -23,13 +23,18 @@ struct verifying {
     struct td_error *err;
 };
 
+/* A member that took another's place and has seen no run holds nothing that could be read. */
+static bool is_new(const struct verifying *verifying, int side) {
+    return td_pair_member_is_new(verifying->docking.judgement.pair, side - TD_A);
+}
+
 /* The ledger stands in for the source: its files are what must be on the members. */
 static int expect_file(void *ctx, const struct td_file *file) {
     struct verifying *verifying = ctx;
     return td_work_scan(verifying->ledger, TD_SOURCE, &file->entry, verifying->err);
 }
 
-static int describe_run(struct verifying *verifying) {
+static void fill_run(struct verifying *verifying) {
     struct td_run *run = &verifying->run;
     const struct td_pair *pair = verifying->docking.judgement.pair;
     snprintf(run->command, sizeof run->command, "verify");
@@ -47,7 +52,11 @@ static int describe_run(struct verifying *verifying) {
         snprintf(run->collection, sizeof run->collection, "%s", pair->collection);
         snprintf(run->uuid, sizeof run->uuid, "%s", pair->uuid);
     }
-    return td_ledger_run_begin(verifying->ledger, run, verifying->err);
+}
+
+static int describe_run(struct verifying *verifying) {
+    fill_run(verifying);
+    return td_ledger_run_begin(verifying->ledger, &verifying->run, verifying->err);
 }
 
 static int read_members(struct verifying *verifying, const struct td_collection_config *collection) {
@@ -69,9 +78,9 @@ static int read_members(struct verifying *verifying, const struct td_collection_
     engine->side[TD_SOURCE] = (struct td_engine_side){.root = -1, .store = -1};
     for (int side = TD_A; side <= TD_B; side++) {
         const struct td_mounted *mounted = &verifying->docking.mounted[side];
-        engine->side[side] = (struct td_engine_side){.root = mounted->collection,
+        engine->side[side] = (struct td_engine_side){.root = mounted->collection, /* -1: gone, and all files with it */
                                                      .store = mounted->store,
-                                                     .alive = mounted->collection >= 0,
+                                                     .alive = mounted->root >= 0 && !is_new(verifying, side),
                                                      .from_device = true};
     }
     rc = td_engine_init(engine, err);
@@ -95,8 +104,11 @@ static int read_members(struct verifying *verifying, const struct td_collection_
 
 static void judge_result(struct verifying *verifying, int rc) {
     struct td_run *run = &verifying->run;
+    bool half = strcmp(run->state[TD_A], TD_STATE_NEW) == 0 || strcmp(run->state[TD_B], TD_STATE_NEW) == 0;
     run->counts = verifying->engine.counts;
     run->exit = verifying->engine.exit;
+    if (half && run->exit == TD_EXIT_OK)
+        run->exit = TD_EXIT_REFUSED; /* one backup is fine; but it is not the pair that was to be verified */
     run->result = run->exit == TD_EXIT_MEMBER_LOST ? TD_RESULT_FAILED : TD_RESULT_DONE;
     if (rc == -ECANCELED) {
         run->result = TD_RESULT_INTERRUPTED;
@@ -115,6 +127,10 @@ static int record_members(struct verifying *verifying) {
         uint64_t copies = 1, bytes = 0;
         if (td_docking_slot(&verifying->docking, (enum td_side)side) == NULL)
             continue;
+        if (is_new(verifying, side)) {
+            snprintf(verifying->run.state[side], sizeof verifying->run.state[side], TD_STATE_NEW);
+            continue;
+        }
         rc = td_ledger_unproven(verifying->ledger, engine->pair, TD_SIDE_BIT(side), engine->cycle, &copies, &bytes,
                                 verifying->err);
         bool proven = engine->side[side].alive && copies == 0;
@@ -169,11 +185,51 @@ static const char *safe_sentence(struct verifying *verifying) {
     return safe;
 }
 
+static int stop_at_first(void *ctx, const struct td_file *file) {
+    (void)ctx;
+    (void)file;
+    return 1;
+}
+
+/* Is there anything that was ever backed up to what is docked? To read nothing and find nothing wrong is no success.
+ * 0: yes; TD_EXIT_REFUSED after a sentence. Nothing of it is recorded: no disk was read, and --info knows it. */
+static int need_backup(struct verifying *verifying, struct td_buf *out) {
+    const struct td_docking *docking = &verifying->docking;
+    const struct td_pair *pair = docking->judgement.pair;
+    char reason[256];
+    int any = td_ledger_files(verifying->ledger, pair->id, stop_at_first, NULL, verifying->err);
+    if (any < 0)
+        return any;
+    int alone = td_docking_slot(docking, TD_A) == NULL ? TD_B : TD_A;
+    bool half = td_docking_slot(docking, TD_A) == NULL || td_docking_slot(docking, TD_B) == NULL;
+    if (any > 0 && !(half && is_new(verifying, alone)))
+        return 0;
+    if (any > 0)
+        snprintf(reason, sizeof reason,
+                 "Member %c is new and has no backup yet, so there is nothing to verify. Dock the pair, and "
+                 "`twindock run` fills it.",
+                 pair->members[alone - TD_A].letter);
+    else
+        snprintf(reason, sizeof reason,
+                 "There is no backup of %s yet, so there is nothing to verify. Make one with `twindock run`.",
+                 pair->collection);
+    fill_run(verifying);
+    verifying->run.result = TD_RESULT_REFUSED;
+    verifying->run.exit = TD_EXIT_REFUSED;
+    verifying->run.ended = verifying->run.started;
+    verifying->run.reason = reason;
+    int rc = td_notify_print(verifying->app, verifying->ledger, &verifying->run, NULL, out, verifying->err);
+    verifying->run.reason = NULL;
+    return rc != 0 ? rc : TD_EXIT_REFUSED;
+}
+
 static int verify_docked(struct verifying *verifying, struct td_buf *out) {
     const struct td_judgement *judgement = &verifying->docking.judgement;
-    int rc = judgement->verdict == TD_OK
-                 ? td_need_section(verifying->app->config, judgement->pair->collection, verifying->err)
-                 : 0;
+    int rc = 0;
+    if (judgement->verdict == TD_OK)
+        rc = td_need_section(verifying->app->config, judgement->pair->collection, verifying->err);
+    if (judgement->verdict == TD_OK && rc == 0)
+        rc = need_backup(verifying, out);
     if (rc == 0)
         rc = describe_run(verifying);
     if (rc != 0)

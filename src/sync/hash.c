@@ -127,7 +127,7 @@ int td_medium_attach(int fd, struct td_medium *out, struct td_error *err) {
 int td_medium_open(int root, const char *path, struct td_medium *out, struct td_error *err) {
     int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY; /* never hang on a fifo that has taken the file's place */
     *out = (struct td_medium){.fd = -1};
-    int fd = td_open_beneath(root, path, flags | O_NOATIME, 0);
+    int fd = root < 0 ? -ENOENT : td_open_beneath(root, path, flags | O_NOATIME, 0);
     if (fd == -EPERM) /* another owner's file, and we are not root */
         fd = td_open_beneath(root, path, flags, 0);
     if (fd == -EAGAIN) /* somebody holds a lease: it is a file, and the kernel asks for it back */

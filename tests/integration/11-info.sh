@@ -62,6 +62,17 @@ $(row M '?' never - - "$UUID")
 M  never backed up; dock it tonight"
 info --json
 equal "never: as JSON" "M $UUID null null null ?" "$(json collections 0 collection) $(json collections 0 pair) $(json collections 0 last_backup) $(json collections 0 used) $(json collections 0 free) $(json collections 0 flag)"
+for command in verify 'check --full'; do
+    td_is 2 "never: $command has nothing to read" $command
+    matches "never: $command says so" 'M refused: There is no backup of M yet, so there is nothing to verify. Make one with `twindock run`.' "$(tr -s ' \n' ' ' <"$OUT")"
+done
+td_is 2 "never: check --full as JSON" check --full --json
+equal "never: check --full as JSON: the fields" 'verify refused 2 0' "$(json docks 0 full command) $(json docks 0 full result) $(json docks 0 full exit) $(json docks 0 full files)"
+equal "never: nothing is entered, nobody mailed" '0 0' "$(ledger 'SELECT count(*) FROM run') $(mails)"
+shows "never, still" "$(header)
+$(row M '?' never - - "$UUID")
+
+M  never backed up; dock it tonight"
 td_is 0 "the first backup" run
 fine() { # what is shown of M when all is well
     local used free

@@ -298,4 +298,33 @@ equal "verify: and repairs it" 'docs/t12.txt B backup-rot' "$(found repaired)"
 td_is 0 "verify: is content then" verify --json
 equal "verify: everything is proven" "$((2 * $(json files)))" "$(json proven)"
 settles "verify"
+
+# --- a member that lacks the collection altogether -----------------------------------------------------------------
+
+FILES=$(find "$SRC" -type f | wc -l)
+on_disk "$A" mv "$MNT/M" "$MNT/gone"
+before=$(sums "$A" "$B")
+redock
+no_mails
+td_is 5 "no tree on A: verify" verify --json
+equal "no tree on A: the states" 'done unproven ok' "$(json result) $(json members A state) $(json members B state)"
+equal "no tree on A: every file is named" "$FILES" "$(json unreadable | grep -o '"member": "A"' | wc -l)"
+equal "no tree on A: the sentence" "$FILES files are missing on member A. \`twindock verify\` repairs nothing; \`twindock run\` does." "$(json reason)"
+equal "no tree on A: a mail" 1 "$(mails)"
+td info --json
+equal "no tree on A: --info" '!' "$(json collections 0 flag)"
+td_is 5 "no tree on A: check --full" check --full
+undock
+equal "no tree on A: nothing is written" "$before" "$(sums "$A" "$B")"
+on_disk "$B" mv "$MNT/M" "$MNT/gone"
+redock
+td_is 5 "no tree on either: verify" verify --json
+equal "no tree on either: the states" 'unproven unproven 0' "$(json members A state) $(json members B state) $(json proven)"
+td_is 0 "no tree on either: a run puts it right" run --json
+td_is 0 "no tree on either: verify after that" verify
+undock
+on_disk "$A" rm -r "$MNT/gone"
+on_disk "$B" rm -r "$MNT/gone"
+redock
+settles "no tree"
 finish

@@ -95,6 +95,20 @@ matches "for people, too" 'M \?.*M  member B is new and has no backup yet; dock 
 refuses "the old member beside the one that stays" 'its card is not the one that is enrolled' "$A" "$T/b.old" check --json
 dock "$A" "$N"
 td_is 0 "check of the new pair" check --json
+no_mails
+td_is 2 "verify: one backup is not two" verify --json
+equal "verify vouches for A alone" 'done ok new' "$(json result) $(json members A state) $(json members B state)"
+equal "verify: nothing is told as wrong" "[] [] [] 0 $FILES" "$(json held) $(json repaired) $(json unreadable) $(json left) $(json proven)"
+equal "verify: the sentence" 'M on member A alone was read in full and is proven. Member B is new and has no backup yet; `twindock run` fills it.' "$(json reason)"
+matches "verify: the mail" 'Subject: .*M: member B has no backup yet' "$(cat "$MAILS"/*)"
+dock '' "$N"
+sed -i 's/^eject = no/&\nsingle = allow/' "$CONF"
+runs=$(ledger 'SELECT count(*) FROM run')
+td_is 2 "verify of the new one alone" verify --json
+matches "verify of the new one alone: the sentence" 'Member B is new and has no backup yet.*nothing to verify' "$(json reason)"
+equal "verify of the new one alone: nothing is entered" "$runs" "$(ledger 'SELECT count(*) FROM run')"
+sed -i '/^single/d' "$CONF"
+dock "$A" "$N"
 td_is 0 "the next run fills it, and no brake holds it" run --json
 equal "every file is copied" "$FILES" "$(json copied)"
 equal "every copy is proven" "$((FILES * 2))" "$(json proven)"

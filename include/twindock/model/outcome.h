@@ -66,6 +66,9 @@ struct td_counts {
     uint64_t given_up, given_up_bytes; /* of the history: files, on the member that gave up most. Not in the ledger */
 };
 
+/* The state of a member that has no backup yet, beside one that has. */
+#define TD_STATE_NEW "new"
+
 /* One run. Texts are owned by whoever fills it. */
 struct td_run {
     int64_t id;   /* 0: not in a ledger (sync) */
@@ -81,7 +84,7 @@ struct td_run {
     int exit;
     char *reason; /* one sentence for a person, NULL when there is nothing to say */
     struct td_counts counts;
-    /* per member (index TD_A, TD_B): "ok" "unproven" "untouched" "absent" "unseen" "lost" "full" */
+    /* per member (index TD_A, TD_B): "ok" "unproven" "untouched" "absent" "unseen" "lost" "full" "new" */
     char state[TD_SIDES][16];
     int previous_exit;      /* of the run of this pair before; 0: good, or there was none */
     bool after_interrupted; /* the run before this one was cut off */

@@ -52,4 +52,7 @@ struct td_pair {
     struct td_member members[2];
 };
 
+/* Has members[index] taken another's place and seen no run since? Its card is still as it was made. */
+bool td_pair_member_is_new(const struct td_pair *pair, int index);
+
 #endif

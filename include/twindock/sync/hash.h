@@ -29,7 +29,8 @@ struct td_medium {
     struct stat before; /* of the open file, to notice changes */
 };
 
-/* Open `path` below root for reading from the medium. Must be a regular file (-EINVAL). */
+/* Open `path` below root for reading from the medium. Must be a regular file (-EINVAL). root -1: there is no tree, and
+ * so no such file (-ENOENT). */
 int td_medium_open(int root, const char *path, struct td_medium *out, struct td_error *err);
 /* The same for a descriptor that the caller has opened (O_RDONLY); takes it over. */
 int td_medium_attach(int fd, struct td_medium *out, struct td_error *err);
