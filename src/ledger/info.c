@@ -44,7 +44,6 @@ static int read_newest_run(struct td_ledger *ledger, struct td_info_fact *fact, 
         return rc;
     if (td_sql_int(q, 1)) {
         read_safe(q, fact);
-        fact->interrupted = strcmp(td_sql_text(q, 2), td_result_names[TD_RESULT_INTERRUPTED]) == 0;
         return 0;
     }
     struct td_self self = {.pid = td_sql_int(q, 3), .start = td_sql_u64(q, 4)};
@@ -111,7 +110,11 @@ static int read_last_run(struct td_ledger *ledger, struct td_info_fact *fact, st
         return rc;
     td_sql_bind_int(q, 1, fact->pair.id);
     rc = td_sql_step(q, err);
-    return rc > 0 ? read_run(q, &fact->last, err) : rc;
+    rc = rc > 0 ? read_run(q, &fact->last, err) : rc;
+    bool cut_off = fact->last.id != 0 && fact->last.result == TD_RESULT_INTERRUPTED;
+    if (rc == 0 && cut_off && !fact->running && strcmp(fact->last.command, "run") == 0)
+        fact->interrupted = true;
+    return rc;
 }
 
 static int read_space(struct td_ledger *ledger, struct td_info_fact *fact, struct td_error *err) {

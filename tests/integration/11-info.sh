@@ -127,6 +127,8 @@ td_is 2 "one disk missing" run
 undock
 matches "refused anew: the newest reason" $'\nM  refused .*: missing-member\\. Member A of M.* Put member B' "$(info; cat "$OUT")"
 dock "$A" "$B"
+td_is 0 "the right disks, only read" verify
+matches "refused: reading the disks makes up for no backup" $'\nM  refused .*: missing-member\\. ' "$(info; cat "$OUT")"
 td_is 0 "the right disks" run
 shows "fine again" "$(fine)"
 
@@ -171,6 +173,8 @@ wait "$RUN" 2>/dev/null
 info
 matches "cut off: the flag and the last backup" "^M !$(date_of "$started") " "$(sed -n 2p "$OUT")"
 equal "cut off: the reason" 'M  the last run was cut off; run it again' "$(tail -n 1 "$OUT")"
+td_is 0 "cut off: verify" verify
+matches "cut off: reading the disks makes up for no backup" "^M !$(date_of "$started") .*M  the last run was cut off; run it again" "$(info; tail -n +2 "$OUT" | tr '\n' ' ')"
 td_is 0 "the run after it" run
 shows "fine once more" "$(fine)"
 undock

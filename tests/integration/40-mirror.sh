@@ -101,6 +101,8 @@ equal "somebody is told" 1 "$(mails)"
 no_mails
 as plain; IN="$A $B"
 untouched "the comparison" 0 check --full
+td info --json
+equal "the proof is there: the refusal stands no longer" '' "$(json collections 0 flag)"
 backed_up "and the run goes on"
 
 # --- a half that was not there --------------------------------------------------------------------------------------

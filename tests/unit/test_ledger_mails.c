@@ -38,11 +38,12 @@ static int tear_down(void **state) {
 }
 
 /* A run that has ended; NULL: it never did. */
-static int64_t ran(const struct td_pair *pair, const char *dock, int exit, const char *event) {
+static int64_t did(const char *command, const struct td_pair *pair, const char *dock, int exit, const char *event) {
     struct td_run run = {.pair = pair ? pair->id : 0, .started = NOW, .verdict = TD_OK, .exit = exit};
     run.result = exit == 2 ? TD_RESULT_REFUSED : TD_RESULT_DONE;
     snprintf(run.dock, sizeof run.dock, "%s", dock);
-    snprintf(run.command, sizeof run.command, "run");
+    run.verdict = event != NULL && strcmp(event, "unproven") == 0 ? TD_UNPROVEN_PAIR : TD_OK;
+    snprintf(run.command, sizeof run.command, "%s", command);
     assert_int_equal(td_ledger_run_begin(ledger, &run, NULL), 0);
     if (event == NULL)
         return run.id;
@@ -50,6 +51,10 @@ static int64_t ran(const struct td_pair *pair, const char *dock, int exit, const
     run.ended = NOW + 1;
     assert_int_equal(td_ledger_run_end(ledger, &run, NULL), 0);
     return run.id;
+}
+
+static int64_t ran(const struct td_pair *pair, const char *dock, int exit, const char *event) {
+    return did("run", pair, dock, exit, event);
 }
 
 static void tell(int64_t run, int64_t at) {
@@ -121,6 +126,21 @@ static void all_is_well_again_for_those_who_were_told(void **state) {
     tell(ran(&music, "server", 5, "held"), NOW);
     assert_false(trouble(ran(&photos, "server", 0, "")));
     assert_true(trouble(ran(&music, "server", 0, "")));
+}
+
+/* Reading the disks ends no trouble but its own. */
+static void a_verify_gives_no_all_clear_for_a_backup(void **state) {
+    (void)state;
+    tell(ran(&music, "server", 5, "held"), NOW);
+    assert_false(trouble(did("verify", &music, "server", 0, "")));
+    assert_false(trouble(did("check", &music, "server", 0, "")));
+    assert_true(trouble(ran(&music, "server", 0, "")));
+    tell(did("verify", &music, "server", 5, "rot"), NOW);
+    assert_true(trouble(did("verify", &music, "server", 0, "")));
+    assert_false(trouble(ran(&music, "server", 0, "")));
+    tell(ran(&music, "server", 2, "unproven"), NOW);
+    assert_true(trouble(did("check", &music, "server", 0, "")));
+    assert_false(trouble(ran(&music, "server", 0, "")));
 }
 
 /* --- what is kept -------------------------------------------------------------------------------------- */
@@ -201,6 +221,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(the_same_again_was_told), TEST(a_change_makes_it_news_again),
         TEST(of_a_pair_or_of_a_dock),  TEST(all_is_well_again_for_those_who_were_told),
+        TEST(of_a_pair_or_of_a_dock),  TEST(a_verify_gives_no_all_clear_for_a_backup),
         TEST(one_process_at_a_time),   TEST(kept_until_taken),
         TEST(too_old_or_out_of_date),
     };

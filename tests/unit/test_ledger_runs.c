@@ -330,8 +330,87 @@ static void test_last_backup(void **state) {
         if (rows[i].counts)
             expected = run.started;
         assert_int_equal(info().fact.last_backup, expected);
-        assert_int_equal(info().fact.last.id, run.id);
     }
+}
+
+/* A run, and the step on which the pair's flag rests after it. */
+struct step {
+    const char *command;
+    enum td_verdict verdict;
+    enum td_result result;
+    int exit;
+    int rests_on;
+};
+
+static void walk_steps(const struct step *steps, size_t count) {
+    int64_t ids[16];
+    for (size_t i = 0; i < count; i++) {
+        struct td_run run = begin(steps[i].command, 1000 + (int64_t)i);
+        ids[i] = run.id;
+        run.verdict = steps[i].verdict;
+        end(&run, steps[i].result, steps[i].exit, "ok", "ok");
+        const struct td_run last = info().fact.last;
+        if (last.id != ids[steps[i].rests_on])
+            fail_msg("after step %zu (%s) the state rests on run %lld", i, steps[i].command, (long long)last.id);
+    }
+}
+#define WALK(steps) walk_steps(steps, sizeof(steps) / sizeof(steps[0]))
+
+/* What has read the disks and found them good says nothing of a backup that failed. */
+static void test_reading_ends_no_trouble_but_its_own(void **state) {
+    (void)state;
+    static const struct step steps[] = {
+        {"run", TD_OK, TD_RESULT_DONE, 0, 0},
+        {"verify", TD_OK, TD_RESULT_DONE, 0, 0},
+        {"run", TD_OK, TD_RESULT_DONE, 5, 2},
+        {"verify", TD_OK, TD_RESULT_DONE, 0, 2},
+        {"check", TD_OK, TD_RESULT_DONE, 0, 2},
+        {"heal", TD_OK, TD_RESULT_DONE, 0, 2},
+        {"verify", TD_OK, TD_RESULT_DONE, 5, 6},
+        {"check", TD_OK, TD_RESULT_DONE, 0, 6},
+        {"check", TD_OK, TD_RESULT_DONE, 5, 8},
+        {"verify", TD_OK, TD_RESULT_DONE, 0, 8},
+        {"check", TD_OK, TD_RESULT_DONE, 0, 2},
+        {"run", TD_BRAKE, TD_RESULT_REFUSED, 2, 11},
+        {"verify", TD_SWAPPED, TD_RESULT_REFUSED, 2, 12},
+        {"verify", TD_OK, TD_RESULT_DONE, 0, 11},
+        {"run", TD_OK, TD_RESULT_DONE, 0, 14},
+    };
+    WALK(steps);
+}
+
+/* A proof that was wanting can be made without a backup; nothing else can. */
+static void test_a_comparison_gives_the_proof_that_was_wanting(void **state) {
+    (void)state;
+    static const struct step steps[] = {
+        {"run", TD_OK, TD_RESULT_DONE, 0, 0},
+        {"run", TD_UNPROVEN_PAIR, TD_RESULT_REFUSED, 2, 1},
+        {"run", TD_UNPROVEN_PAIR, TD_RESULT_REFUSED, 2, 2},
+        {"verify", TD_OK, TD_RESULT_DONE, 0, 2},
+        {"check", TD_UNPROVEN_PAIR, TD_RESULT_DONE, 2, 4},
+        {"check", TD_UNPROVEN_PAIR, TD_RESULT_DONE, 0, 0},
+        {"run", TD_STALE_SOURCE, TD_RESULT_REFUSED, 2, 6},
+        {"check", TD_OK, TD_RESULT_DONE, 0, 6},
+    };
+    WALK(steps);
+}
+
+static void test_a_run_without_an_end_stays_cut_off(void **state) {
+    (void)state;
+    struct td_run good = begin("run", 1000);
+    end(&good, TD_RESULT_DONE, 0, "ok", "ok");
+    run_and_die();
+    struct td_run verify = begin("verify", 3000);
+    end(&verify, TD_RESULT_DONE, 0, "ok", "ok");
+    struct seen seen = info();
+    assert_true(seen.fact.interrupted);
+    assert_int_equal(seen.fact.last.id, good.id + 1);
+    assert_int_equal(seen.fact.last.ended, 0);
+    assert_int_equal(seen.fact.last_backup, 1000);
+    struct td_run next = begin("run", 4000);
+    end(&next, TD_RESULT_DONE, 0, "ok", "ok");
+    assert_false(info().fact.interrupted);
+    assert_int_equal(info().fact.last.id, next.id);
 }
 
 /* --- what is old enough to be given up --------------------------------------------------------------- */
@@ -553,6 +632,9 @@ int main(void) {
         TEST(test_incidents),
         TEST(test_repairs_outlive_their_run),
         TEST(test_last_backup),
+        TEST(test_reading_ends_no_trouble_but_its_own),
+        TEST(test_a_comparison_gives_the_proof_that_was_wanting),
+        TEST(test_a_run_without_an_end_stays_cut_off),
         TEST(test_numbers_go_on_from_what_the_cards_say),
         TEST(test_runs_expire_with_good_clocks),
         TEST(test_wrong_clocks_give_up_nothing),

@@ -115,11 +115,11 @@ struct td_info_fact {
     bool running;        /* a living process is at it */
     char phase[32];
     uint64_t done, all;
-    int64_t phase_since;  /* wall seconds */
-    char safe[256];       /* what the newest run, ended in this boot, said of taking the disks out; "" */
-    char disks[128];      /* and of which, as td_ledger_run_safe was told */
-    bool interrupted;     /* the last run never ended and its process is gone */
-    struct td_run last;   /* the last run that ended; id 0: none. Texts valid during the call */
+    int64_t phase_since; /* wall seconds */
+    char safe[256];      /* what the newest run, ended in this boot, said of taking the disks out; "" */
+    char disks[128];     /* and of which, as td_ledger_run_safe was told */
+    bool interrupted;    /* the last run was cut off: stopped, or it never ended and its process is gone */
+    struct td_run last; /* the run that its state rests on: see last_run.sql; id 0: none. Texts valid during the call */
     int64_t oldest_proof; /* of any copy in the ledger, 0: some copy was never proven */
     uint64_t files;
 };
