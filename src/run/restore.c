@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,17 +104,14 @@ static bool lies_in(int dir, int of) {
     return found;
 }
 
-/* Open (make) the directory where everything goes; an exit code when it must not. */
-static int open_destination(struct td_restoring *restoring, struct td_buf *out) {
+/* May anything be written below `dir`, which is the destination or what it is to be made in? An exit code when not. */
+static int may_write_in(struct td_restoring *restoring, int dir, struct td_buf *out) {
     const char *to = restoring->request->to;
     struct stat st;
-    if (mkdir(to, 0700) != 0 && errno != EEXIST)
-        return refuse(restoring, out, "%s cannot be made: %s", to, strerror(errno));
-    restoring->dir = open(to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (restoring->dir < 0 || fstat(restoring->dir, &st) != 0)
+    if (fstat(dir, &st) != 0)
         return refuse(restoring, out, "%s cannot be opened: %s", to, strerror(errno));
     TD_AUTOCLOSE int source = open(restoring->collection->source, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (source >= 0 && lies_in(restoring->dir, source))
+    if (source >= 0 && lies_in(dir, source))
         return refuse(restoring, out,
                       "%s lies in the source of %s, which a restore must not change; name another "
                       "directory with --to",
@@ -124,6 +122,34 @@ static int open_destination(struct td_restoring *restoring, struct td_buf *out) 
             return refuse(restoring, out, "%s lies on the backup itself; name a directory elsewhere with --to", to);
     }
     return 0;
+}
+
+/* Make the directory where everything goes, unless it would be where nothing must be written. */
+static int make_destination(struct td_restoring *restoring, struct td_buf *out) {
+    const char *to = restoring->request->to;
+    TD_AUTOFREE char *copy = strdup(to);
+    if (copy == NULL)
+        return td_fail(restoring->err, ENOMEM, "restoring");
+    TD_AUTOCLOSE int parent = open(dirname(copy), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (parent < 0)
+        return refuse(restoring, out, "%s cannot be made: %s", to, strerror(errno));
+    int code = may_write_in(restoring, parent, out);
+    if (code != 0 || mkdir(to, 0700) == 0)
+        return code;
+    return refuse(restoring, out, "%s cannot be made: %s", to, strerror(errno));
+}
+
+/* Open (make) the directory where everything goes; an exit code when it must not. */
+static int open_destination(struct td_restoring *restoring, struct td_buf *out) {
+    const char *to = restoring->request->to;
+    struct stat st;
+    int code = stat(to, &st) != 0 && errno == ENOENT ? make_destination(restoring, out) : 0;
+    if (code != 0)
+        return code;
+    restoring->dir = open(to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (restoring->dir < 0)
+        return refuse(restoring, out, "%s cannot be opened: %s", to, strerror(errno));
+    return may_write_in(restoring, restoring->dir, out);
 }
 
 /* --- paths ------------------------------------------------------------------------------------------------------- */

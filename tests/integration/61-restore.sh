@@ -128,6 +128,18 @@ done
 td_is 3 "before it came" restore M short/lived.txt --as-of "$WHEN" --to "$T/back"
 matches "before it came: nothing more is said" 'there was nothing of that name' "$(<"$OUT")"
 td_is 2 "not into the source" restore M --all --to "$SRC/tree/docs"
+ln -s "$SRC/tree" "$T/into"
+mkdir -p "$T/mnt/bound"
+mount --bind "$SRC" "$T/mnt/bound"
+for to in "$SRC/new" "$SRC/tree/docs/new/" "$T/into/new" "$T/mnt/bound/new"; do
+    td_is 2 "not into a new directory in the source: ${to#"$T"}" restore M --all --to "$to"
+    check "and none is made: ${to#"$T"}" [ ! -e "$to" ]
+done
+umount "$T/mnt/bound"
+pushd "$T" >/dev/null || exit
+td_is 0 "a relative path" restore M tree/docs/t1.txt --to back.here
+popd >/dev/null || exit
+check "is from where one is" [ -f "$T/back.here/tree/docs/t1.txt" ]
 equal "nor made there" '' "$(find "$SRC" -newer "$KEPT/1.when" -name back)"
 td_is 2 "not before the first backup" restore M --all --as-of '2001-01-01 00:00' --to "$T/back2"
 td_is 64 "no time" restore M --all --as-of yesterday --to "$T/back2"
