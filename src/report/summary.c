@@ -152,6 +152,8 @@ void td_report_sentence(const struct td_report *report, struct td_buf *out) {
         say_success(run, &said);
         td_findings_say_altered(report, &said);
         say_unseen(run, &said);
+        if (is_command(run, "verify"))
+            td_buf_puts(&said, " The source was not looked at.");
     } else if (said.len == 0) {
         say_exit(run, &said);
     }

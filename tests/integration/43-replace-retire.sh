@@ -99,7 +99,7 @@ no_mails
 td_is 2 "verify: one backup is not two" verify --json
 equal "verify vouches for A alone" 'done ok new' "$(json result) $(json members A state) $(json members B state)"
 equal "verify: nothing is told as wrong" "[] [] [] 0 $FILES" "$(json held) $(json repaired) $(json unreadable) $(json left) $(json proven)"
-equal "verify: the sentence" 'M on member A alone was read in full and is proven. Member B is new and has no backup yet; `twindock run` fills it.' "$(json reason)"
+equal "verify: the sentence" 'M on member A alone was read in full and is proven. The source was not looked at. Member B is new and has no backup yet; `twindock run` fills it.' "$(json reason)"
 matches "verify: the mail" 'Subject: .*M: member B has no backup yet' "$(cat "$MAILS"/*)"
 dock '' "$N"
 sed -i 's/^eject = no/&\nsingle = allow/' "$CONF"

@@ -97,7 +97,7 @@ static void test_done_other_commands(void **state) {
     struct td_run run = make_run();
     struct td_report report = {.run = &run};
     snprintf(run.command, sizeof run.command, "verify");
-    assert_sentence(&report, "M on both disks was read in full and is proven.");
+    assert_sentence(&report, "M on both disks was read in full and is proven. The source was not looked at.");
     snprintf(run.command, sizeof run.command, "enroll");
     assert_sentence(&report, "M: enroll is done.");
     snprintf(run.command, sizeof run.command, "sync");
@@ -269,10 +269,12 @@ static void test_verify_of_a_member_behind(void **state) {
     set_state(&run, "ok", "unproven");
     run.counts.left = 1;
     assert_sentence(&report, "M was read in full; member A is proven. 1 copy on member B is not proven; `twindock run` "
-                             "puts that right.");
+                             "puts that right. The source was not looked at.");
     set_state(&run, "unproven", "unproven");
     run.counts.left = 4;
-    assert_sentence(&report, "M was read in full. 4 copies are not proven; `twindock run` puts that right.");
+    assert_sentence(
+        &report,
+        "M was read in full. 4 copies are not proven; `twindock run` puts that right. The source was not looked at.");
 }
 
 /* Whatever a file is called, no line of the report begins with its words, and its name is not broken. */
