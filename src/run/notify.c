@@ -36,6 +36,8 @@ int td_notify_nothing_docked(const struct td_app *app, struct td_ledger *ledger,
         .reason = sentence,
     };
     if (collection != NULL)
+        snprintf(run.collection, sizeof run.collection, "%s", collection);
+    if (collection != NULL)
         snprintf(sentence, sizeof sentence, "Collection %s is not docked. Put its pair of disks into the dock.",
                  collection);
     else

@@ -8,6 +8,7 @@
 #include "twindock/config/config.h"
 #include "twindock/platform/json.h"
 #include "twindock/report/text.h"
+#include "twindock/run/docks.h"
 #include "twindock/run/need.h"
 #include "twindock/sync/hash.h"
 
@@ -54,21 +55,24 @@ static int tick(void *ctx) {
 static int refuse(struct td_restoring *restoring, struct td_buf *out, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 static int refuse(struct td_restoring *restoring, struct td_buf *out, const char *format, ...) {
+    const char *collection = restoring->request->collection;
     char text[TD_ERROR_TEXT];
     va_list args;
+    if (collection == NULL && restoring->pair != NULL)
+        collection = restoring->pair->collection;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     if (restoring->app->json) {
         struct td_json *json = td_json_object();
-        td_json_text(json, "collection", restoring->request->collection);
+        td_json_text(json, "collection", collection);
         td_json_text(json, "result", "refused");
         td_json_int(json, "exit", TD_EXIT_REFUSED);
         td_json_text(json, "reason", text);
         td_json_print(json, out);
         td_json_free(json);
     } else {
-        td_text_path(out, "", restoring->request->collection != NULL ? restoring->request->collection : "restore");
+        td_text_path(out, "", collection != NULL ? collection : "restore");
         td_buf_puts(out, " refused: ");
         td_text_prose(out, text);
         td_buf_putc(out, '\n');
@@ -377,8 +381,21 @@ static void tear_down(struct td_restoring *restoring) {
     free(restoring->buffer);
 }
 
-static int try_dock(const struct td_app *app, const struct td_restore_request *request, struct td_ledger *ledger,
-                    size_t dock, bool *found, struct td_buf *out, struct td_error *err) {
+struct searching {
+    const struct td_app *app;
+    const struct td_restore_request *request;
+    struct td_ledger *ledger;
+    bool found;
+};
+
+/* What is asked for by name lies in one dock; an exercise without a name is for all of them. */
+static int try_dock(void *ctx, const struct td_dock_config *dock, struct td_buf *out, struct td_error *err) {
+    struct searching *searching = ctx;
+    const struct td_app *app = searching->app;
+    const struct td_restore_request *request = searching->request;
+    struct td_ledger *ledger = searching->ledger;
+    if (searching->found && request->collection != NULL)
+        return 0;
     struct td_restoring restoring = {.app = app,
                                      .request = request,
                                      .ledger = ledger,
@@ -390,7 +407,7 @@ static int try_dock(const struct td_app *app, const struct td_restore_request *r
                                      .err = err};
     if (request->as_of != NULL)
         restoring.when = td_parse_moment(request->as_of);
-    td_docking_init(&restoring.docking, app->config, &app->config->docks[dock]);
+    td_docking_init(&restoring.docking, app->config, dock);
     int rc = td_docking_lock(&restoring.docking, err);
     if (rc == 0) {
         struct td_policy policy = td_docking_policy(&restoring.docking, false);
@@ -399,7 +416,7 @@ static int try_dock(const struct td_app *app, const struct td_restore_request *r
     const struct td_pair *pair = restoring.docking.judgement.pair;
     if (rc == 0 && restoring.docking.judgement.verdict != TD_EMPTY && pair != NULL &&
         (request->collection == NULL || strcmp(pair->collection, request->collection) == 0)) {
-        *found = true;
+        searching->found = true;
         restoring.collection = td_config_collection(app->config, pair->collection);
         rc = td_need_section(app->config, pair->collection, err);
         rc = rc == 0 ? work(&restoring, out) : rc;
@@ -429,8 +446,8 @@ static int refuse_undocked(const struct td_app *app, const struct td_restore_req
 
 int td_command_restore(const struct td_app *app, const struct td_restore_request *request, struct td_buf *out,
                        struct td_error *err) {
-    struct td_ledger *ledger = NULL;
-    bool found = false;
+    struct searching searching = {.app = app, .request = request};
+    struct td_docks docks = {.app = app, .out = out, .err = err};
     int rc = td_need_dock(app->config, err);
     if (rc == 0 && request->collection != NULL)
         rc = td_need_collection(app->config, request->collection, err);
@@ -441,11 +458,13 @@ int td_command_restore(const struct td_app *app, const struct td_restore_request
                      request->as_of);
         return TD_EXIT_USAGE;
     }
-    rc = td_ledger_open(app->config->ledger, &ledger, err);
-    for (size_t i = 0; i < app->config->dock_count && rc == 0 && !found; i++)
-        rc = try_dock(app, request, ledger, i, &found, out, err);
-    if (rc == 0 && !found)
-        rc = refuse_undocked(app, request, ledger, out, err);
-    td_ledger_close(ledger);
+    rc = td_ledger_open(app->config->ledger, &searching.ledger, err);
+    if (rc != 0)
+        return rc;
+    td_docks_visit(&docks, try_dock, &searching);
+    rc = td_docks_end(&docks);
+    if (rc == 0 && !searching.found && !td_stop_asked(app->stop))
+        rc = refuse_undocked(app, request, searching.ledger, out, err);
+    td_ledger_close(searching.ledger);
     return rc;
 }

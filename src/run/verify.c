@@ -4,6 +4,7 @@
 #include "twindock/config/config.h"
 #include "twindock/run/commands.h"
 #include "twindock/run/docking.h"
+#include "twindock/run/docks.h"
 #include "twindock/run/engine.h"
 #include "twindock/run/need.h"
 #include "twindock/run/notify.h"
@@ -282,31 +283,42 @@ int td_verify_dock(const struct td_app *app, struct td_ledger *ledger, const str
     return rc;
 }
 
-int td_command_verify(const struct td_app *app, const char *collection, struct td_buf *out, struct td_error *err) {
-    struct td_ledger *ledger = NULL;
+struct verifying_all {
+    const struct td_app *app;
+    struct td_ledger *ledger;
+    const char *collection;
+    bool any; /* disks were found to read, or to refuse */
+};
+
+static int visit_dock(void *ctx, const struct td_dock_config *dock, struct td_buf *said, struct td_error *err) {
+    struct verifying_all *all = ctx;
+    struct td_run run;
     bool found = false;
-    int worst = TD_EXIT_OK;
+    int rc = td_verify_dock(all->app, all->ledger, dock, all->collection, &found, &run, said, err);
+    free(run.reason);
+    all->any = all->any || found;
+    return rc;
+}
+
+int td_command_verify(const struct td_app *app, const char *collection, struct td_buf *out, struct td_error *err) {
+    struct verifying_all all = {.app = app, .collection = collection};
+    struct td_docks docks = {.app = app, .out = out, .err = err};
     int rc = td_need_dock(app->config, err);
     if (rc == 0 && collection != NULL)
         rc = td_need_collection(app->config, collection, err);
+    if (rc == 0)
+        rc = td_ledger_open(app->config->ledger, &all.ledger, err);
     if (rc != 0)
         return rc;
-    rc = td_ledger_open(app->config->ledger, &ledger, err);
-    for (size_t i = 0; i < app->config->dock_count && rc >= 0 && !found; i++) {
-        struct td_run run;
-        rc = td_verify_dock(app, ledger, &app->config->docks[i], collection, &found, &run, out, err);
-        worst = found ? rc : worst;
-        if (found && rc >= 0) { /* mailing may be slow: the dock is free by now, and the words are out */
-            if (app->flush != NULL)
-                app->flush(app->output, out);
-            td_notify_deliver(app, ledger);
-        }
-        free(run.reason);
+    td_docks_visit(&docks, visit_dock, &all);
+    rc = td_docks_end(&docks);
+    if (rc == TD_EXIT_OK && !all.any && !td_stop_asked(app->stop))
+        rc = td_notify_nothing_docked(app, all.ledger, "verify", collection, out, err);
+    if (all.any) { /* mailing may be slow: the docks are free by now, and the words are out */
+        if (app->flush != NULL)
+            app->flush(app->output, out);
+        td_notify_deliver(app, all.ledger);
     }
-    if (rc >= 0 && !found) {
-        rc = td_notify_nothing_docked(app, ledger, "verify", collection, out, err);
-        worst = TD_EXIT_REFUSED;
-    }
-    td_ledger_close(ledger);
-    return rc < 0 ? rc : worst;
+    td_ledger_close(all.ledger);
+    return rc;
 }
