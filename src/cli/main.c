@@ -49,16 +49,17 @@ static void complain(const struct td_error *err) {
     (void)!write(STDERR_FILENO, text.data, text.len);
 }
 
-/* With --json there is an object on standard output also when a command ends before it has a report. */
+/* With --json there is an object on standard output also when a command ends before it has a report, or has none. */
 static void add_json(const struct td_cli *cli, const struct td_error *err, int code, struct td_buf *out) {
-    enum td_result result = code > TD_EXIT_SIGNAL                             ? TD_RESULT_INTERRUPTED
+    enum td_result result = code == TD_EXIT_OK                                ? TD_RESULT_DONE
+                            : code > TD_EXIT_SIGNAL                           ? TD_RESULT_INTERRUPTED
                             : code == TD_EXIT_REFUSED || code == TD_EXIT_BUSY ? TD_RESULT_REFUSED
                                                                               : TD_RESULT_FAILED;
     struct td_json *json = td_json_object();
-    td_json_text(json, "command", cli->command->name);
+    td_json_text(json, "command", cli->command != NULL ? cli->command->name : NULL);
     td_json_text(json, "result", td_result_names[result]);
     td_json_int(json, "exit", code);
-    td_json_text(json, "reason", err->text);
+    td_json_text(json, "reason", err->text[0] != '\0' ? err->text : NULL);
     td_json_print(json, out);
     td_json_free(json);
 }
@@ -124,8 +125,11 @@ static int carry_out(const struct td_cli *cli, struct td_output *output, struct 
         rc = TD_EXIT_REFUSED;
     }
     rc = td_exit_of(rc);
-    if (out->len == 0 && !output->any && err.code != 0 && rc != 0)
+    bool silent = out->len == 0 && !output->any;
+    if (silent && err.code != 0 && rc != 0)
         fail(cli, &err, rc, out);
+    else if (silent && app.json)
+        add_json(cli, &err, rc, out);
     td_config_free(&config);
     return rc;
 }
@@ -138,11 +142,9 @@ int main(int argc, char **argv) {
     int code = TD_EXIT_OK;
     if (open_standard() != 0)
         return TD_EXIT_INTERNAL;
-    if (td_cli_parse(argc, argv, &cli, &err) != 0) {
-        complain(&err);
-        return TD_EXIT_USAGE;
-    }
-    if ((cli.given & TD_OPT_VERSION) != 0)
+    if (td_cli_parse(argc, argv, &cli, &err) != 0)
+        code = fail(&cli, &err, TD_EXIT_USAGE, &out);
+    else if ((cli.given & TD_OPT_VERSION) != 0)
         td_buf_puts(&out, "twindock " TD_VERSION "\n");
     else if ((cli.given & TD_OPT_HELP) != 0)
         td_cli_help(cli.command, &out);

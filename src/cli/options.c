@@ -161,7 +161,7 @@ static int check_spelling(int argc, char **argv, struct td_error *err) {
     return 0;
 }
 
-int td_cli_parse(int argc, char **argv, struct td_cli *out, struct td_error *err) {
+static int parse(int argc, char **argv, struct td_cli *out, struct td_error *err) {
     struct option longs[OPTIONS];
     char shorts[3 * OPTIONS], help[64];
     int answer;
@@ -180,4 +180,19 @@ int td_cli_parse(int argc, char **argv, struct td_cli *out, struct td_error *err
         take(out, find_option(answer), optarg);
     }
     return choose_command(out, argc, argv, optind, err);
+}
+
+/* Whoever asked for JSON is to get it, wherever the rest stopped making sense. */
+static bool asks_for_json(int argc, char **argv) {
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--json") == 0)
+            return true;
+    return false;
+}
+
+int td_cli_parse(int argc, char **argv, struct td_cli *out, struct td_error *err) {
+    int rc = parse(argc, argv, out, err);
+    if (rc != 0 && asks_for_json(argc, argv))
+        out->given |= TD_OPT_JSON;
+    return rc;
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Two docks: what reads or writes whatever is docked does so in both, tells of both, and answers for every name.
+# Two docks: what reads or writes whatever is docked does so in both, tells of both, and answers for every name. And with
+# --json there is always one object, also where people are told nothing.
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 
 C=$T/c.img D=$T/d.img SLOT3=$T/slot3 SLOT4=$T/slot4
@@ -11,6 +12,13 @@ each() { # each KEY...: of all reports in the last JSON object, a word each
     python3 -c 'import json, sys
 for run in json.load(open(sys.argv[1]))["runs"]:
     print(*[run[key] for key in sys.argv[2:]])' "$OUT" "$@" | tr '\n' ' ' | sed 's/ $//'
+}
+# says CODE NAME RESULT REGEX ARG...: one object, with these fields.
+says() {
+    local code=$1 name=$2 result=$3 reason=$4; shift 4
+    "$TWINDOCK" "$@" >"$OUT" 2>"$ERR" </dev/null
+    equal "$name: exit, result" "$code $code $result" "$? $(json exit) $(json result)"
+    matches "$name: reason" "$reason" "$(json reason)"
 }
 
 claim_slots
@@ -76,4 +84,26 @@ take "$SLOT3"; take "$SLOT4"
 td_is 2 "a run of two, of which none is docked" run M N M --json
 equal "a run of two, of which none is docked: each is told of once" 'M empty 2 N empty 2' "$(each collection verdict exit)"
 
+# --- one object, whatever comes -------------------------------------------------------------------------------------
+
+says 0 "nightly, nothing docked" "done" 'nothing is docked' run --nightly -c "$CONF" --json
+says 0 "a device in no slot" "done" '/dev/null is in no slot' run --device /dev/null -c "$CONF" --json
+says 0 "a device that is not there" "done" '/dev/nonexist is in no slot' run --device /dev/nonexist --nightly -c "$CONF" --json
+dock "$A" "$B"
+exec 9<"$T/ledger/dock-test.lock"; flock 9
+says 0 "nightly, a dock in use" "done" 'another run is going on' run --nightly -c "$CONF" --json
+says 11 "a dock in use" refused 'in use' run -c "$CONF" --json
+exec 9<&-
+says 64 "an argument too many" failed 'does not take "foo"' check foo --json
+equal "an argument too many: whose" check "$(json command)"
+says 64 "no such option" failed 'unknown option --ful' check --ful --json
+says 64 "a value that is missing" failed 'needs a value' check --json -c
+says 64 "no such command" failed 'unknown command "chekc"' chekc --json
+says 64 "no command" failed 'no command given' --json
+"$TWINDOCK" check foo >"$OUT" 2>"$ERR"
+equal "without --json, errors leave standard output alone" '' "$(cat "$OUT")"
+"$TWINDOCK" check -- --json >"$OUT" 2>"$ERR"
+equal "nor does an argument that looks like it" '' "$(cat "$OUT")"
+td_is 0 "people hear nothing of a disk in no slot" run --device /dev/null
+equal "nothing at all" '' "$(cat "$OUT" "$ERR")"
 finish

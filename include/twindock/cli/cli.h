@@ -66,7 +66,8 @@ struct td_cli_command {
 };
 extern const struct td_cli_command td_cli_commands[]; /* ends with name NULL */
 
-/* 0, or -EINVAL with the sentence (exit 64). --help and --version are left to the caller: command may be NULL then. */
+/* 0, or -EINVAL with the sentence (exit 64); then only command (NULL: none is clear) and TD_OPT_JSON count. --help and
+ * --version are left to the caller: command may be NULL then. */
 int td_cli_parse(int argc, char **argv, struct td_cli *out, struct td_error *err);
 
 /* --help: of the program (command NULL) or of one command. */

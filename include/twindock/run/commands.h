@@ -1,7 +1,8 @@
 /*
  * What the program can be asked to do. Each command appends what it has to say to `out` (text, or one JSON object when
  * app->json) and returns an exit code of model/verdict.h, or a negative errno with `err` for what nobody foresaw
- * (the command line prints it and exits 6; -EBUSY is exit 11).
+ * (the command line prints it and exits 6; -EBUSY is exit 11). A command that has nothing to say, and exits with 0, may
+ * say why in `err`: people are not troubled with it, but every JSON object has a reason.
  */
 #ifndef TWINDOCK_RUN_COMMANDS_H
 #define TWINDOCK_RUN_COMMANDS_H
