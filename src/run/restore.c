@@ -217,7 +217,12 @@ static int bring_back_path(struct td_restoring *restoring, const char *typed) {
 
 static int bring_back(struct td_restoring *restoring) {
     const struct td_restore_request *request = restoring->request;
-    int rc = 0;
+    TD_AUTOFREE bool *wanted = calloc(request->path_count + 1, sizeof *wanted);
+    if (wanted == NULL)
+        return td_fail(restoring->err, ENOMEM, "restoring");
+    int rc = td_restore_outermost(restoring, wanted);
+    if (rc != 0)
+        return rc;
     restoring->blank = memfd_create("twindock", MFD_CLOEXEC);
     if (restoring->blank < 0)
         return td_fail(restoring->err, errno, "restoring");
@@ -225,7 +230,8 @@ static int bring_back(struct td_restoring *restoring) {
         rc = td_ledger_tree(restoring->ledger, restoring->pair->id, restoring->run, "", make_state, restoring,
                             restoring->err);
     for (size_t i = 0; i < request->path_count && rc == 0; i++)
-        rc = bring_back_path(restoring, request->paths[i]);
+        if (wanted[i])
+            rc = bring_back_path(restoring, request->paths[i]);
     if (rc == 0)
         rc = td_restore_finish_tree(restoring);
     if (rc == 0 && syncfs(restoring->dir) != 0)

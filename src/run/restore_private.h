@@ -2,6 +2,7 @@
  * Bringing back what was, shared among the parts of it:
  *
  *   restore.c          the command: dock, time, paths, report
+ *   restore_paths.c    which of the paths need no bringing back, as another one has them
  *   restore_tree.c     one tree made anew, with everything that a backup keeps
  *   restore_content.c  a content found by its SHA-256 on one member or the other, and proven
  *   restore_drill.c    the same as an exercise
@@ -45,6 +46,10 @@ struct td_restoring {
 /* As typed, from the source's root, or with the collection's name before it: what it is in the collection. malloc'ed.
  */
 char *td_restore_plain_path(const struct td_collection_config *collection, const char *typed);
+
+/* Which of the request's paths (by their index) are to be brought back: all but those that equal another one or lie in
+ * it. 0 or a negative errno. */
+int td_restore_outermost(struct td_restoring *restoring, bool *wanted);
 
 /* Something went wrong with one path; `what` is a few words. */
 void td_restore_trouble(struct td_restoring *restoring, const char *path, const char *what);

@@ -104,6 +104,16 @@ td_is 3 "a file that is there is left alone" restore M tree/docs/t1.txt tree/doc
 equal "it is" mine "$(<"$T/back/tree/docs/t1.txt")"
 check "the other one came" test -f "$T/back/tree/docs/t3.txt"
 matches "and it is said" 'INCOMPLETE.*tree/docs/t1.txt: something of that name is there' "$(tr '\n' ' ' <"$OUT")"
+rm -rf "$T/twice"
+td_is 0 "paths that overlap" restore M tree/docs/t1.txt tree/docs M/tree/docs/ "$SRC/tree/docs/t2.txt" tree/docs tree/big.bin --as-of "$WHEN" --to "$T/twice" --json
+equal "are brought back once" "true 0 $(find "$KEPT/1/tree/docs" "$KEPT/1/tree/big.bin" -type f | wc -l)" "$(json complete) $(json failed) $(json files)"
+check "with the right content" diff -r "$KEPT/1/tree/docs" "$T/twice/tree/docs"
+rm -rf "$T/twice"
+td_is 0 "everything and a part of it" restore M tree/big.bin . --as-of "$WHEN" --to "$T/twice"
+check "is everything" "$HERE/tree-compare" equal "$KEPT/1" "$T/twice"
+rm -rf "$T/twice"
+td_is 3 "a path that never was, in a directory that is asked for" restore M tree/docs tree/docs/nosuch --as-of "$WHEN" --to "$T/twice" --json
+equal "is told" 'tree/docs/nosuch' "$(json trouble 0 path)"
 td_is 3 "a path that never was" restore M no/such --to "$T/back"
 matches "it is said" 'M/no/such: there was nothing of that name' "$(<"$OUT")"
 mkdir "$SRC/short"; echo "not for long" >"$SRC/short/lived.txt"
