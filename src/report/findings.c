@@ -16,16 +16,19 @@ enum sort {
     SORT_NO_READ,
     SORT_GONE,
     SORT_ALTERED,
-    SORT_UNREADABLE, /* in the source, or not to be written */
+    SORT_UNREADABLE, /* in the source */
+    SORT_UNWRITTEN,  /* on a member */
     SORT_NO_ROOM,
+    SORT_HIDDEN, /* in the source, by what is mounted there */
     SORT_NOTED,
     SORTS
 };
 
 struct tally {
-    uint64_t count;
+    uint64_t count;   /* of files, or of versions of them */
     const char *path; /* of the first one that is listed */
-    char member;      /* when all listed ones are on one member; 0: on both, or on none */
+    const char *detail;
+    char member; /* when all listed ones are on one member; 0: on both, or on none */
 };
 
 /* --- counting ---------------------------------------------------------------------------------------- */
@@ -40,6 +43,10 @@ static bool has_no_room(const struct td_incident *incident) {
            strcmp(incident->detail, TD_DETAIL_NO_ROOM) == 0;
 }
 
+static bool is_mounted_over(const struct td_incident *incident) {
+    return incident->member == 0 && incident->detail != NULL && strcmp(incident->detail, TD_DETAIL_MOUNTED_OVER) == 0;
+}
+
 static enum sort sort_of_unreadable(const struct td_incident *incident) {
     if (incident->cause == TD_CAUSE_LOST)
         return SORT_NO_COPY;
@@ -47,9 +54,13 @@ static enum sort sort_of_unreadable(const struct td_incident *incident) {
         return SORT_GONE;
     if (has_no_room(incident))
         return SORT_NO_ROOM;
+    if (is_mounted_over(incident))
+        return SORT_HIDDEN;
     if (incident->member == 0)
         return SORT_UNREADABLE;
     switch (incident->cause) {
+    case TD_CAUSE_WRITE_ERROR:
+        return SORT_UNWRITTEN;
     case TD_CAUSE_BACKUP_ROT:
         return SORT_ROTTEN;
     case TD_CAUSE_READ_ERROR:
@@ -77,22 +88,43 @@ static enum sort sort_of(const struct td_incident *incident) {
     return SORT_NOTED;
 }
 
-/* Incidents that are not in the list are taken to be like the listed ones of their kind. */
+static bool same_version(const struct td_incident *a, const struct td_incident *b) {
+    static const char version[] = TD_DETAIL_VERSION;
+    const char *x = a->detail != NULL ? a->detail : "", *y = b->detail != NULL ? b->detail : "";
+    bool any = strncmp(x, version, sizeof version - 1) == 0 || strncmp(y, version, sizeof version - 1) == 0;
+    return !any || strcmp(x, y) == 0;
+}
+
+/* Has the list told of the same file, and of the same sort of finding, before? What is wrong with it on either member
+ * is one file. The list is in the order of paths. Only what was put right is counted by copies. */
+static bool is_again(const struct td_report *report, size_t index) {
+    const struct td_incident *incident = &report->incidents[index];
+    enum sort sort = sort_of(incident);
+    for (size_t i = index; i-- > 0 && strcmp(report->incidents[i].path, incident->path) == 0;)
+        if (sort != SORT_PUT_RIGHT && sort_of(&report->incidents[i]) == sort &&
+            same_version(&report->incidents[i], incident))
+            return true;
+    return false;
+}
+
+/* Incidents that are not in the list are taken to be like the listed ones of their kind: as many to a file, too. */
 static void add_unlisted(const struct td_report *report, enum td_incident_kind kind, uint64_t all, enum sort usual,
                          struct tally tally[SORTS]) {
-    uint64_t listed = 0;
+    uint64_t listed = 0, files = 0;
     bool seen = false;
     enum sort like = usual;
     for (size_t i = 0; i < report->incident_count; i++) {
         if (report->incidents[i].kind != kind)
             continue;
         listed++;
+        files += !is_again(report, i);
         if (!seen || sort_of(&report->incidents[i]) == usual)
             like = sort_of(&report->incidents[i]);
         seen = true;
     }
     if (all > listed)
-        tally[like].count += all - listed;
+        tally[like].count +=
+            listed == 0 ? all : (uint64_t)((double)(all - listed) * (double)files / (double)listed + 0.5);
 }
 
 static void count(const struct td_report *report, struct tally tally[SORTS]) {
@@ -101,17 +133,10 @@ static void count(const struct td_report *report, struct tally tally[SORTS]) {
     for (size_t i = 0; i < report->incident_count; i++) {
         const struct td_incident *incident = &report->incidents[i];
         struct tally *found = &tally[sort_of(incident)];
-        /* The list is in the order of paths: a file that neither member took is one file. */
-        bool again = i > 0 && sort_of(incident) >= SORT_UNREADABLE && sort_of(incident) == sort_of(incident - 1) &&
-                     strcmp(incident->path, incident[-1].path) == 0;
-        if (again) {
+        if (!is_again(report, i) && found->count++ == 0)
+            *found = (struct tally){1, incident->path, incident->detail, incident->member};
+        else if (found->member != incident->member)
             found->member = 0;
-        } else if (found->count++ == 0) {
-            found->path = incident->path;
-            found->member = incident->member;
-        } else if (found->member != incident->member) {
-            found->member = 0;
-        }
     }
     add_unlisted(report, TD_INCIDENT_HELD, counts->held, SORT_HELD, tally);
     add_unlisted(report, TD_INCIDENT_REPAIRED, counts->repaired, SORT_REPAIRED, tally);
@@ -227,6 +252,40 @@ static void say_unreadable(const struct td_report *report, const struct tally *f
     end_with_the_one(report, found, out);
 }
 
+/* What hinders it on the disk stands in the list, and here where it is one. */
+static void say_unwritten(const struct td_report *report, const struct tally *found, struct td_buf *out) {
+    if (found->count == 0)
+        return;
+    td_text_next(out);
+    td_text_count(out, found->count, "file", "files");
+    td_buf_puts(out, " could not be written");
+    say_place(found, out);
+    end_with_the_one(report, found, out);
+    if (found->count == 1 && found->detail != NULL) {
+        td_buf_puts(out, " The reason: ");
+        td_text_prose(out, found->detail);
+        td_text_next(out);
+    } else {
+        td_buf_puts(out, " The reasons stand beside the names in the report. ");
+    }
+    td_buf_printf(out, "Put that right and run again; what was there of %s before is kept.",
+                  number(found, "it", "them"));
+}
+
+static void say_hidden(const struct td_report *report, const struct tally *found, struct td_buf *out) {
+    if (found->count == 0)
+        return;
+    td_text_next(out);
+    td_text_count(out, found->count, "directory of the source is", "directories of the source are");
+    td_buf_puts(out, " hidden by what is mounted there");
+    end_with_the_one(report, found, out);
+    td_buf_printf(out, " What was backed up from %s is kept. Unmount what hides %s and run again",
+                  number(found, "it", "them"), number(found, "it", "them"));
+    td_buf_puts(out, is_command(report, "sync")
+                         ? "."
+                         : "; or set `one_filesystem = no`, and what is mounted is backed up in its place.");
+}
+
 static void say_no_room(const struct td_report *report, const struct tally *found, struct td_buf *out) {
     if (found->count == 0)
         return;
@@ -297,6 +356,8 @@ static void advise_held(const struct td_report *report, const struct tally *held
 static void advise_files(const struct td_report *report, const struct tally tally[SORTS], struct td_buf *out) {
     const struct tally *held = &tally[SORT_HELD], *unreadable = &tally[SORT_UNREADABLE];
     uint64_t wrong = unrepaired(tally);
+    uint64_t left_out =
+        unreadable->count + tally[SORT_UNWRITTEN].count + tally[SORT_NO_ROOM].count + tally[SORT_HIDDEN].count;
     if (tally[SORT_NO_COPY].count > 0)
         td_buf_puts(out, " An older version may be in .twindock/history on the disks.");
     advise_held(report, held, out);
@@ -305,9 +366,9 @@ static void advise_files(const struct td_report *report, const struct tally tall
                       number(unreadable, "it", "them"), number(unreadable, "it", "they"));
     if (wrong > 0 && is_command(report, "verify"))
         td_buf_puts(out, " `twindock verify` repairs nothing; `twindock run` does.");
-    else if (wrong > 0 && unreadable->count == 0 && held->count == 0)
+    else if (wrong > 0 && left_out == 0 && held->count == 0)
         td_buf_puts(out, " Run again.");
-    if (tally[SORT_REPAIRED].count > 0 && wrong + held->count + unreadable->count + tally[SORT_NO_COPY].count == 0)
+    if (tally[SORT_REPAIRED].count > 0 && wrong + held->count + left_out + tally[SORT_NO_COPY].count == 0)
         td_buf_puts(out, " Nothing needs to be done now; a disk on which rot is found again is not to be relied on.");
 }
 
@@ -327,7 +388,9 @@ void td_findings_say(const struct td_report *report, struct td_buf *out) {
     say_unrepaired(report, tally, &said);
     say_unreadable(report, &tally[SORT_UNREADABLE], &said);
     advise_files(report, tally, &said);
+    say_unwritten(report, &tally[SORT_UNWRITTEN], &said);
     say_no_room(report, &tally[SORT_NO_ROOM], &said);
+    say_hidden(report, &tally[SORT_HIDDEN], &said);
     td_buf_add(out, td_buf_text(&said), said.len);
 }
 
@@ -359,10 +422,25 @@ bool td_findings_name_unrepaired(const struct td_report *report, struct td_buf *
         td_buf_puts(out, ", not repaired");
         return true;
     }
-    bool alone = tally[SORT_NO_ROOM].count > 0 && tally[SORT_UNREADABLE].count == 0;
+    bool alone = tally[SORT_NO_ROOM].count > 0 && tally[SORT_UNREADABLE].count + tally[SORT_UNWRITTEN].count == 0;
     if (alone) {
         td_text_count(out, tally[SORT_NO_ROOM].count, "file finds no room", "files find no room");
         say_place(&tally[SORT_NO_ROOM], out);
     }
     return alone;
+}
+
+void td_findings_name_unreadable(const struct td_report *report, struct td_buf *out) {
+    struct tally tally[SORTS];
+    count(report, tally);
+    uint64_t unreadable = tally[SORT_UNREADABLE].count, unwritten = tally[SORT_UNWRITTEN].count;
+    if (unreadable == 0 && unwritten > 0) {
+        td_text_count(out, unwritten, "file could not be written", "files could not be written");
+        say_place(&tally[SORT_UNWRITTEN], out);
+    } else if (unreadable == 0 && tally[SORT_HIDDEN].count > 0) {
+        td_buf_puts(out, "something is mounted over its source");
+    } else {
+        td_text_count(out, unreadable + unwritten, "file", "files");
+        td_buf_puts(out, " could not be read or copied");
+    }
 }

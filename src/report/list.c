@@ -43,7 +43,7 @@ static const struct phrase phrases[] = {
     {TD_INCIDENT_UNREADABLE, TD_CAUSE_NONE, ANYWHERE, "could not be read or copied ", true, ""},
     {TD_INCIDENT_NOTED, TD_CAUSE_EDITED_QUIETLY, ANYWHERE, "was edited without a new time; taken over", false, ""},
     {TD_INCIDENT_NOTED, TD_CAUSE_UNPROVABLE, ON_MEMBER, "was not up to date ", true,
-     " and had never been proven there"},
+     " and has never been proven there as it is now"},
     {TD_INCIDENT_NOTED, TD_CAUSE_UNPROVABLE, ANYWHERE, "differed and was in no ledger; the source's was taken", false,
      ""},
     {TD_INCIDENT_NOTED, TD_CAUSE_ACCEPTED, ANYWHERE, "is right as it is in the source; it waits for the next run",

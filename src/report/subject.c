@@ -41,10 +41,8 @@ static void say_rot(const struct td_report *report, struct td_buf *out) {
 }
 
 static void say_unreadable(const struct td_report *report, struct td_buf *out) {
-    if (td_findings_name_unrepaired(report, out))
-        return;
-    td_text_count(out, report->run->counts.unreadable, "file", "files");
-    td_buf_puts(out, " could not be read or copied");
+    if (!td_findings_name_unrepaired(report, out))
+        td_findings_name_unreadable(report, out);
 }
 
 static void say_done(const struct td_run *run, struct td_buf *out) {

@@ -300,7 +300,7 @@ static int enter_job(struct kept_reader *reader, const struct kept_reader *other
     if (job->error == EIO && is_gone(reader))
         return 0;
     td_format_date(date, version->entry.mtime.tv_sec);
-    snprintf(detail, sizeof detail, "in the history: its version of %s", date);
+    snprintf(detail, sizeof detail, TD_DETAIL_VERSION "its version of %s", date);
     return repair ? repair_version(reader, other, version, detail, err)
                   : report_bad(reader, version, detail, false, err);
 }

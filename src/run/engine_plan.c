@@ -140,7 +140,7 @@ static int report_hidden(struct planning *planning, const struct td_row *row) {
         free(planning->hidden);
         planning->hidden = td_take_ptr(&path);
         return td_engine_incident(engine, TD_INCIDENT_UNREADABLE, TD_CAUSE_READ_ERROR, planning->hidden, TD_SOURCE,
-                                  "another filesystem is mounted here and hides what was backed up", planning->err);
+                                  TD_DETAIL_MOUNTED_OVER, planning->err);
     }
     return 0;
 }

@@ -24,6 +24,8 @@ rm "$SRC/sub-way/3"
 td_is 3 "what is mounted over something is told" run --json
 equal "by its name" 'sub' "$(json unreadable | python3 -c 'import json,sys; print(*[i["path"] for i in json.load(sys.stdin)])')"
 matches "and why" 'mounted here and hides' "$(json unreadable 0 detail)"
+matches "and what to do" '^1 directory of the source is hidden by what is mounted there \(M/sub\)\..*Unmount' "$(json reason)"
+matches "and in the mail" 'Subject: .*M: something is mounted over its source' "$(cat "$MAILS"/*)"
 equal "what is gone elsewhere is deleted, and nothing else" 1 "$(json deleted)"
 td_is 3 "it is told again" run
 undock

@@ -37,6 +37,12 @@ extern const char *const td_cause_names[TD_CAUSE_COUNT];
 /* The detail of a "write-error" of a file that is larger than all the room that the member could make. */
 #define TD_DETAIL_NO_ROOM "it needs more room than the disk has"
 
+/* The detail of a "read-error" of a directory in the source on which something else is mounted. */
+#define TD_DETAIL_MOUNTED_OVER "another filesystem is mounted here and hides what was backed up"
+
+/* How the details of what was found in a member's history begin: each is about one version of the file. */
+#define TD_DETAIL_VERSION "in the history: "
+
 struct td_incident {
     enum td_incident_kind kind;
     enum td_cause cause;
