@@ -212,7 +212,7 @@ int td_notify_send(const struct td_app *app, struct td_ledger *ledger, const cha
     TD_AUTOBUF struct td_buf info = {0}, message = {0}, title = {0};
     char host[64] = "";
     if (!mail_wanted(app))
-        return td_fail_text(err, ENOENT, "%s: mail_to is empty, so nobody is mailed", app->config->file);
+        return td_fail_text(err, EDESTADDRREQ, "%s: mail_to is empty, so nobody is mailed", app->config->file);
     struct td_error ignored = {0}, why = {0};
     if (ledger != NULL && td_info_text(app, ledger, &info, &ignored) != 0) /* it may be the ledger that is broken */
         td_buf_clear(&info);
@@ -246,5 +246,5 @@ int td_command_mail_test(const struct td_app *app, struct td_buf *out, struct td
                      "another with `sendmail` in %s",
                      app->config->sendmail, app->config->file);
     }
-    return rc == 0 ? 0 : rc == -ENOENT ? TD_EXIT_CONFIG : TD_EXIT_INTERNAL;
+    return rc == 0 ? 0 : rc == -ENOENT || rc == -EDESTADDRREQ ? TD_EXIT_CONFIG : TD_EXIT_INTERNAL;
 }

@@ -93,6 +93,10 @@ told 1 "mail-test: a mail"
 mv "$T/sendmail" "$T/sendmail.away"
 td_is 78 "mail-test without a mailer" mail-test
 matches "mail-test without a mailer: what to do" "there is no $T/sendmail; install a mail program .*sendmail. in $CONF" "$(cat "$ERR")"
+sed -i 's/^mail_to = .*/mail_to =/' "$CONF"
+td_is 78 "mail-test without anybody to mail" mail-test
+equal "mail-test without anybody to mail: why" "twindock: $CONF: mail_to is empty, so nobody is mailed" "$(cat "$ERR")"
+sed -i 's/^mail_to =/mail_to = root/' "$CONF"
 mv "$T/sendmail.away" "$T/sendmail"
 
 # --- overdue ------------------------------------------------------------------------------------------------------

@@ -41,7 +41,8 @@ void td_notify_overdue(const struct td_app *app, struct td_ledger *ledger);
 void td_notify_deliver(const struct td_app *app, struct td_ledger *ledger);
 
 /* Any other mail, at once; `ledger` NULL: without the table of --info. `keep`: when the mailer fails, the mail is kept
- * in the ledger and handed over by the next run. 0 or a negative errno. */
+ * in the ledger and handed over by the next run. 0 or a negative errno; -EDESTADDRREQ: the configuration wants no mail.
+ */
 int td_notify_send(const struct td_app *app, struct td_ledger *ledger, const char *subject, const char *body, bool keep,
                    struct td_error *err);
 
