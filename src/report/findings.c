@@ -11,6 +11,7 @@ enum sort {
     SORT_HELD,
     SORT_NO_COPY,
     SORT_REPAIRED,
+    SORT_REFILLED,  /* had been missing */
     SORT_PUT_RIGHT, /* had been altered by somebody */
     SORT_ROTTEN,    /* from here on: on a member, and still so */
     SORT_NO_READ,
@@ -79,7 +80,9 @@ static enum sort sort_of(const struct td_incident *incident) {
             return SORT_NO_COPY;
         return incident->member == 0 ? SORT_HELD : SORT_ROTTEN; /* with nothing to mend it from */
     case TD_INCIDENT_REPAIRED:
-        return incident->cause == TD_CAUSE_ALTERED ? SORT_PUT_RIGHT : SORT_REPAIRED;
+        return incident->cause == TD_CAUSE_ALTERED ? SORT_PUT_RIGHT
+               : td_finding_is_gone(incident)      ? SORT_REFILLED
+                                                   : SORT_REPAIRED;
     case TD_INCIDENT_UNREADABLE:
         return sort_of_unreadable(incident);
     case TD_INCIDENT_NOTED:
@@ -210,6 +213,24 @@ static void say_repaired(const struct td_report *report, const struct tally *fou
     if (all_from_source(report))
         td_buf_puts(out, " from the source");
     end_with_the_one(report, found, out);
+}
+
+/* A member that lacks the collection's own directory lacks all that is in it. */
+static void say_refilled(const struct td_report *report, const struct tally *found, struct td_buf *out) {
+    bool all = found->count == 1 && found->path != NULL && *found->path == '\0';
+    if (found->count == 0)
+        return;
+    td_text_next(out);
+    if (all)
+        td_buf_printf(out, "All of %s was missing", report->run->collection);
+    else
+        td_text_count(out, found->count, "file was missing", "files were missing");
+    say_place(found, out);
+    td_buf_printf(out, " and %s copied again", number(found, "was", "were"));
+    if (all)
+        td_buf_putc(out, '.');
+    else
+        end_with_the_one(report, found, out);
 }
 
 struct wrong {
@@ -368,8 +389,11 @@ static void advise_files(const struct td_report *report, const struct tally tall
         td_buf_puts(out, " `twindock verify` repairs nothing; `twindock run` does.");
     else if (wrong > 0 && left_out == 0 && held->count == 0)
         td_buf_puts(out, " Run again.");
-    if (tally[SORT_REPAIRED].count > 0 && wrong + held->count + left_out + tally[SORT_NO_COPY].count == 0)
+    bool all_well = wrong + held->count + left_out + tally[SORT_NO_COPY].count == 0;
+    if (all_well && tally[SORT_REPAIRED].count > 0)
         td_buf_puts(out, " Nothing needs to be done now; a disk on which rot is found again is not to be relied on.");
+    else if (all_well && tally[SORT_REFILLED].count > 0)
+        td_buf_puts(out, " Nothing needs to be done now; a disk that loses files again is not to be relied on.");
 }
 
 /* --- all of it --------------------------------------------------------------------------------------- */
@@ -385,6 +409,7 @@ void td_findings_say(const struct td_report *report, struct td_buf *out) {
     say_no_copy(report, &tally[SORT_NO_COPY], &said);
     say_held(report, &tally[SORT_HELD], &said);
     say_repaired(report, &tally[SORT_REPAIRED], &said);
+    say_refilled(report, &tally[SORT_REFILLED], &said);
     say_unrepaired(report, tally, &said);
     say_unreadable(report, &tally[SORT_UNREADABLE], &said);
     advise_files(report, tally, &said);
@@ -428,6 +453,19 @@ bool td_findings_name_unrepaired(const struct td_report *report, struct td_buf *
         say_place(&tally[SORT_NO_ROOM], out);
     }
     return alone;
+}
+
+void td_findings_name_repaired(const struct td_report *report, struct td_buf *out) {
+    struct tally tally[SORTS];
+    count(report, tally);
+    const struct tally *refilled = &tally[SORT_REFILLED];
+    if (tally[SORT_REPAIRED].count > 0 || refilled->count == 0) {
+        td_buf_puts(out, "rot found and repaired");
+        return;
+    }
+    td_buf_puts(out, number(refilled, "a file was missing", "files were missing"));
+    say_place(refilled, out);
+    td_buf_printf(out, " and %s copied again", number(refilled, "was", "were"));
 }
 
 void td_findings_name_unreadable(const struct td_report *report, struct td_buf *out) {

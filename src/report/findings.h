@@ -18,6 +18,8 @@ void td_findings_say_altered(const struct td_report *report, struct td_buf *out)
 /* Append what is wrong on the members and was left so, for a subject: "1 file is missing on member B", or when there is
  * nothing else that they have no room. False: nothing. */
 bool td_findings_name_unrepaired(const struct td_report *report, struct td_buf *out);
+/* Append what was wrong on the members, of which all was repaired. */
+void td_findings_name_repaired(const struct td_report *report, struct td_buf *out);
 /* Append what could not be backed up for another reason. */
 void td_findings_name_unreadable(const struct td_report *report, struct td_buf *out);
 

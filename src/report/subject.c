@@ -36,8 +36,12 @@ static void say_rot(const struct td_report *report, struct td_buf *out) {
         td_buf_puts(out, "its two halves differ");
     else if (counts->held > 0)
         td_buf_puts(out, counts->repaired == 0 ? "rot found in the source" : "rot found, in the source too");
-    else if (!td_findings_name_unrepaired(report, out))
-        td_buf_puts(out, counts->repaired > 0 && counts->unreadable == 0 ? "rot found and repaired" : "rot found");
+    else if (td_findings_name_unrepaired(report, out))
+        return;
+    else if (counts->repaired > 0 && counts->unreadable == 0)
+        td_findings_name_repaired(report, out);
+    else
+        td_buf_puts(out, "rot found");
 }
 
 static void say_unreadable(const struct td_report *report, struct td_buf *out) {

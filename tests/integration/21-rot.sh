@@ -320,7 +320,8 @@ on_disk "$B" mv "$MNT/M" "$MNT/gone"
 redock
 td_is 5 "no tree on either: verify" verify --json
 equal "no tree on either: the states" 'unproven unproven 0' "$(json members A state) $(json members B state) $(json proven)"
-td_is 0 "no tree on either: a run puts it right" run --json
+td_is 5 "no tree on either: a run puts it right" run --json
+equal "no tree on either: and says so" 'All of M was missing on the disks and was copied again. Nothing needs to be done now; a disk that loses files again is not to be relied on.' "$(json reason)"
 td_is 0 "no tree on either: verify after that" verify
 undock
 on_disk "$A" rm -r "$MNT/gone"

@@ -122,11 +122,39 @@ static void test_files_that_find_no_room(void **state) {
                     "out with `exclude`, or take larger disks.");
 }
 
+/* What was missing on a disk had not rotted there. */
+static void test_what_was_missing(void **state) {
+    (void)state;
+    struct td_run run = make_run();
+    const struct td_incident incidents[] = {
+        {TD_INCIDENT_REPAIRED, TD_CAUSE_READ_ERROR, "a", 'A', "No such file or directory"},
+        {TD_INCIDENT_REPAIRED, TD_CAUSE_READ_ERROR, "b", 'A', "No such file or directory"},
+        {TD_INCIDENT_REPAIRED, TD_CAUSE_BACKUP_ROT, "c", 'B', NULL},
+    };
+    const struct td_incident whole = {TD_INCIDENT_REPAIRED, TD_CAUSE_READ_ERROR, "", 'B', "No such file or directory"};
+    struct td_report report = {.run = &run, .incidents = incidents, .incident_count = 2};
+    run.exit = TD_EXIT_ROT;
+    run.counts = (struct td_counts){.repaired = 2};
+    assert_sentence(&report, "2 files were missing on member A and were copied again. Nothing needs to be done now; a "
+                             "disk that loses files again is not to be relied on.");
+    assert_subject(&report, "M: files were missing on member A and were copied again");
+    report.incident_count = run.counts.repaired = 3;
+    assert_sentence(&report, "1 file on member B had rotted and was repaired from the source (M/c). 2 files were "
+                             "missing on member A and were copied again. Nothing needs to be done now; a disk on which "
+                             "rot is found again is not to be relied on.");
+    assert_subject(&report, "M: rot found and repaired");
+    report = (struct td_report){.run = &run, .incidents = &whole, .incident_count = 1};
+    run.counts.repaired = 1;
+    assert_sentence(&report, "All of M was missing on member B and was copied again. Nothing needs to be done now; a "
+                             "disk that loses files again is not to be relied on.");
+}
+
 int main(void) {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_files_are_counted_once),
         cmocka_unit_test(test_what_could_not_be_copied),
         cmocka_unit_test(test_files_that_find_no_room),
+        cmocka_unit_test(test_what_was_missing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
