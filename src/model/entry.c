@@ -1,5 +1,6 @@
 #include "twindock/model/entry.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #define PERMISSIONS 07777
@@ -10,6 +11,29 @@ static uint32_t type_of(const struct td_entry *entry) {
 
 bool td_same_time(const struct timespec *a, const struct timespec *b) {
     return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+/* With the nanoseconds, of which the kernel keeps none there (timestamp_truncate). */
+bool td_time_kept(const struct timespec *want, const struct timespec *have) {
+    static const int64_t first[] = {
+        INT32_MIN, /* ext4, XFS */
+        0,         /* NFS version 3 */
+    };
+    static const int64_t last[] = {
+        INT32_MAX,   /* ext4 with inodes of 128 bytes, XFS without bigtime */
+        UINT32_MAX,  /* NFS version 3 */
+        15032385535, /* ext4: 2446-05-10 */
+        16299260424, /* XFS with bigtime: 2486-07-02 */
+    };
+    if (td_same_time(want, have))
+        return true;
+    for (size_t i = 0; i < sizeof first / sizeof *first && have->tv_nsec == 0; i++)
+        if (have->tv_sec == first[i] && want->tv_sec <= first[i])
+            return true;
+    for (size_t i = 0; i < sizeof last / sizeof *last && have->tv_nsec == 0; i++)
+        if (have->tv_sec == last[i] && want->tv_sec >= last[i])
+            return true;
+    return false;
 }
 
 static bool same_text(const char *a, const char *b) {
@@ -38,6 +62,24 @@ bool td_entry_same_attributes(const struct td_entry *a, const struct td_entry *b
         return false;
     return a->uid == b->uid && a->gid == b->gid && td_same_time(&a->mtime, &b->mtime) &&
            memcmp(a->xattrs, b->xattrs, sizeof(a->xattrs)) == 0;
+}
+
+/* The original as the member shows it when its time has been kept as well as can be. */
+static struct td_entry as_kept(const struct td_entry *original, const struct td_entry *copy) {
+    struct td_entry kept = *original;
+    if (td_time_kept(&original->mtime, &copy->mtime))
+        kept.mtime = copy->mtime;
+    return kept;
+}
+
+bool td_entry_kept_content(const struct td_entry *original, const struct td_entry *copy) {
+    struct td_entry kept = as_kept(original, copy);
+    return td_entry_same_content(&kept, copy);
+}
+
+bool td_entry_kept_attributes(const struct td_entry *original, const struct td_entry *copy) {
+    struct td_entry kept = as_kept(original, copy);
+    return td_entry_same_attributes(&kept, copy);
 }
 
 bool td_hash_is_zero(const uint8_t hash[TD_HASH_LEN]) {

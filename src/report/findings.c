@@ -21,6 +21,7 @@ enum sort {
     SORT_UNWRITTEN,  /* on a member */
     SORT_NO_ROOM,
     SORT_HIDDEN, /* in the source, by what is mounted there */
+    SORT_BARE, /* all there but for extended attributes */
     SORT_NOTED,
     SORTS
 };
@@ -57,6 +58,8 @@ static enum sort sort_of_unreadable(const struct td_incident *incident) {
         return SORT_NO_ROOM;
     if (is_mounted_over(incident))
         return SORT_HIDDEN;
+    if (incident->cause == TD_CAUSE_ATTRIBUTES)
+        return SORT_BARE;
     if (incident->member == 0)
         return SORT_UNREADABLE;
     switch (incident->cause) {
@@ -318,6 +321,20 @@ static void say_no_room(const struct td_report *report, const struct tally *foun
                   number(found, "it", "them"));
 }
 
+static void say_bare(const struct td_report *report, const struct tally *found, struct td_buf *out) {
+    if (found->count == 0)
+        return;
+    td_text_next(out);
+    td_text_count(out, found->count, "file lacks extended attributes", "files lack extended attributes");
+    say_place(found, out);
+    td_buf_puts(out, ", where they do not fit");
+    end_with_the_one(report, found, out);
+    td_buf_printf(out,
+                  " The contents are safe. Make the attributes smaller in the source or take them off, or leave %s out "
+                  "with `exclude`.",
+                  number(found, "it", "them"));
+}
+
 /* --- members ----------------------------------------------------------------------------------------- */
 
 static bool has_state(const struct td_report *report, enum td_side side, const char *state) {
@@ -416,6 +433,7 @@ void td_findings_say(const struct td_report *report, struct td_buf *out) {
     say_unwritten(report, &tally[SORT_UNWRITTEN], &said);
     say_no_room(report, &tally[SORT_NO_ROOM], &said);
     say_hidden(report, &tally[SORT_HIDDEN], &said);
+    say_bare(report, &tally[SORT_BARE], &said);
     td_buf_add(out, td_buf_text(&said), said.len);
 }
 
@@ -447,7 +465,13 @@ bool td_findings_name_unrepaired(const struct td_report *report, struct td_buf *
         td_buf_puts(out, ", not repaired");
         return true;
     }
-    bool alone = tally[SORT_NO_ROOM].count > 0 && tally[SORT_UNREADABLE].count + tally[SORT_UNWRITTEN].count == 0;
+    uint64_t others = tally[SORT_UNREADABLE].count + tally[SORT_UNWRITTEN].count;
+    if (tally[SORT_BARE].count > 0 && tally[SORT_NO_ROOM].count + others == 0) {
+        td_text_count(out, tally[SORT_BARE].count, "file lacks extended attributes", "files lack extended attributes");
+        say_place(&tally[SORT_BARE], out);
+        return true;
+    }
+    bool alone = tally[SORT_NO_ROOM].count > 0 && others == 0;
     if (alone) {
         td_text_count(out, tally[SORT_NO_ROOM].count, "file finds no room", "files find no room");
         say_place(&tally[SORT_NO_ROOM], out);

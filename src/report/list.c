@@ -36,6 +36,7 @@ static const struct phrase phrases[] = {
     {TD_INCIDENT_UNREADABLE, TD_CAUSE_READ_ERROR, ANYWHERE, "could not be read ", true, ""},
     {TD_INCIDENT_UNREADABLE, TD_CAUSE_CHANGING, ANYWHERE, "kept changing while it was read ", true, ""},
     {TD_INCIDENT_UNREADABLE, TD_CAUSE_WRITE_ERROR, ANYWHERE, "could not be written ", true, ""},
+    {TD_INCIDENT_UNREADABLE, TD_CAUSE_ATTRIBUTES, ANYWHERE, "lacks extended attributes ", true, ""},
     {TD_INCIDENT_UNREADABLE, TD_CAUSE_BACKUP_ROT, ANYWHERE, "has rotted ", true, " and was not repaired"},
     {TD_INCIDENT_UNREADABLE, TD_CAUSE_ALTERED, ANYWHERE, "was altered ", true, " and was not made right"},
     {TD_INCIDENT_UNREADABLE, TD_CAUSE_LOST, ANYWHERE, "has no good copy left", false, ""},
@@ -48,6 +49,7 @@ static const struct phrase phrases[] = {
      ""},
     {TD_INCIDENT_NOTED, TD_CAUSE_ACCEPTED, ANYWHERE, "is right as it is in the source; it waits for the next run",
      false, ""},
+    {TD_INCIDENT_NOTED, TD_CAUSE_TIME, ANYWHERE, "cannot keep its time ", true, ""},
     {TD_INCIDENT_NOTED, TD_CAUSE_ALTERED, ANYWHERE, "had been altered ", true, ""},
     {TD_INCIDENT_NOTED, TD_CAUSE_NONE, ANYWHERE, "is worth a look", false, ""},
 };

@@ -80,6 +80,18 @@ static int failed(struct td_engine *engine, const struct td_op_done *done, struc
                               done->text != NULL ? done->text : strerror(done->error), err);
 }
 
+/* What a member could not be given although everything else of it is there. A time is told when it is set; attributes
+ * are tried again by every run, and told as long as they do not fit. */
+static int tell_unkept(struct td_engine *engine, const struct td_op_done *done, struct td_error *err) {
+    int rc = 0;
+    if (done->left_out != NULL)
+        rc = td_engine_incident(engine, TD_INCIDENT_UNREADABLE, TD_CAUSE_ATTRIBUTES, done->path, done->side,
+                                done->left_out, err);
+    if (rc == 0 && done->off_time != NULL)
+        rc = td_engine_incident(engine, TD_INCIDENT_NOTED, TD_CAUSE_TIME, done->path, done->side, done->off_time, err);
+    return rc;
+}
+
 /* What is counted is files: a directory that was renamed leaves nothing behind but names. */
 static int deleted(struct td_engine *engine, const struct td_op_done *done, struct td_counts *tally,
                    struct td_error *err) {
@@ -125,6 +137,8 @@ int td_engine_op_done(struct td_engine *engine, const struct td_message *message
     if (done->error != 0)
         return why == TD_WHY_REPAIR ? 0 : failed(engine, done, err);
     rc = tell_restored(engine, done, why, err);
+    if (rc == 0)
+        rc = tell_unkept(engine, done, err);
     if (rc != 0)
         return rc;
     struct td_counts *tally = &engine->tally[done->side];
@@ -145,7 +159,7 @@ int td_engine_op_done(struct td_engine *engine, const struct td_message *message
         tally->renamed += done->action == TD_ACT_MOVE;
         return enter_from(engine, done, done->from, err);
     case TD_ACT_ATTRIBUTES:
-        tally->updated++;
+        tally->updated += !done->idle;
         return enter_attributes(
             engine, done->path,
             err); /* of files the ledger takes new times and modes when the source's content has been read */

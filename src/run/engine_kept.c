@@ -23,7 +23,7 @@ int td_engine_say_old(struct td_engine *engine, const struct td_work_op *work, s
         if (rc != 0 && rc != -ENOENT)
             return rc;
         op->old[side].known = rc == 0 && S_ISREG(have.mode) && have.size == file.entry.size &&
-                              td_same_time(&have.mtime, &file.entry.mtime) && !engine->repairing;
+                              td_time_kept(&file.entry.mtime, &have.mtime) && !engine->repairing;
         memcpy(op->old[side].hash, file.hash, TD_HASH_LEN);
     }
     return 0;

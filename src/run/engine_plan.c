@@ -62,7 +62,7 @@ static void count_for_brake(struct planning *planning, const struct td_row *row)
             return;
         brake->deleted_files++;
         brake->deleted_bytes += before->size;
-    } else if (now->size != before->size || !td_same_time(&now->mtime, &before->mtime)) {
+    } else if (now->size != before->size || !td_time_kept(&now->mtime, &before->mtime)) {
         brake->changed_files++;
         brake->changed_bytes += before->size;
         if (now->size == 0 && before->size != 0)

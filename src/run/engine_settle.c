@@ -385,9 +385,9 @@ static bool differs(struct td_engine *engine, enum td_side side, const struct td
     struct td_entry have = {0};
     bool as_seen = engine->side[side].from_device && !engine->touched && *wanted->path != '\0';
     if (as_seen && td_work_entry(engine->ledger, side, wanted->path, &have, NULL) == 0 && have.error == 0)
-        return !td_entry_same_attributes(&have, wanted);
+        return !td_entry_kept_attributes(wanted, &have);
     TD_AUTOCLOSE int dir = td_open_beneath(engine->side[side].root, wanted->path, O_RDONLY | O_DIRECTORY, 0);
-    return dir >= 0 && td_entry_read(dir, "", &have) == 0 && !td_entry_same_attributes(&have, wanted);
+    return dir >= 0 && td_entry_read(dir, "", &have) == 0 && !td_entry_kept_attributes(wanted, &have);
 }
 
 /* The ledger's idea of a directory, for whoever goes back. */

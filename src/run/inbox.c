@@ -22,6 +22,8 @@ void td_message_free(struct td_message *message) {
     free(message->path);
     free(message->from);
     free(message->text);
+    free(message->left_out);
+    free(message->off_time);
     td_kept_items_free(message->items);
     free(message);
 }
@@ -58,6 +60,10 @@ void td_inbox_put_op(void *inbox, const struct td_op_done *done) {
     message->op.path = message->path = must(strdup(done->path));
     message->text = done->text != NULL ? must(strdup(done->text)) : NULL;
     message->op.text = message->text;
+    message->left_out = done->left_out != NULL ? must(strdup(done->left_out)) : NULL;
+    message->op.left_out = message->left_out;
+    message->off_time = done->off_time != NULL ? must(strdup(done->off_time)) : NULL;
+    message->op.off_time = message->off_time;
     message->op.from = message->from = done->from != NULL ? must(strdup(done->from)) : NULL;
     for (const struct td_kept_item *item = done->items; item != NULL; item = item->next) {
         struct td_kept_item *copy = td_kept_item_new(&item->version);

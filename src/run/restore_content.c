@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -185,4 +186,26 @@ int td_restore_attributes(struct td_restoring *restoring, const uint8_t xattrs[T
     }
     *name = holder.name;
     return holder.dir;
+}
+
+int td_restore_attributes_left(struct td_restoring *restoring, const struct td_entry *entry, const char *path,
+                               char **name) {
+    for (int side = TD_A; side <= TD_B; side++) {
+        struct td_entry have = {0};
+        const char *last = path;
+        int root = restoring->live[side];
+        if (root < 0)
+            continue;
+        TD_AUTOCLOSE int dir =
+            *path == '\0' ? openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : td_open_parent(root, path, &last);
+        if (dir < 0 || td_entry_read(dir, last, &have) != 0)
+            continue;
+        free((char *)(uintptr_t)have.target);
+        memcpy(have.xattrs, entry->xattrs, sizeof have.xattrs);
+        if (((have.mode ^ entry->mode) & S_IFMT) != 0 || !td_entry_kept_attributes(entry, &have))
+            continue;
+        *name = strdup(last);
+        return *name != NULL ? td_take_fd(&dir) : -ENOMEM;
+    }
+    return -ENOENT;
 }

@@ -60,6 +60,9 @@ int td_restore_content(struct td_restoring *restoring, const char *path, const u
 /* A member that has these extended attributes: a directory descriptor for the caller to close, and a name in it
  * (malloc'ed). -ENOENT: nobody has. */
 int td_restore_attributes(struct td_restoring *restoring, const uint8_t xattrs[TD_HASH_LEN], char **name);
+/* The same, of a member whose `path` is as `entry` says but for the attributes: those that did fit there. */
+int td_restore_attributes_left(struct td_restoring *restoring, const struct td_entry *entry, const char *path,
+                               char **name);
 
 /* One state of a path, made below `dir`. Called in path order. Negative errnos are this machine's; single paths that
  * fail are told and counted. */

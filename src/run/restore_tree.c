@@ -82,11 +82,16 @@ static int give_attributes(struct td_restoring *restoring, const struct td_entry
     TD_AUTOCLOSE int found = -1;
     if (!td_hash_is_zero(entry->xattrs)) {
         found = td_restore_attributes(restoring, entry->xattrs, &holder);
-        if (found == -ENOENT)
-            td_restore_trouble(restoring, path, "its extended attributes are on no disk that is docked");
-        else if (found < 0)
+        bool all = found != -ENOENT;
+        if (!all)
+            found = td_restore_attributes_left(restoring, entry, path, &holder);
+        if (found < 0 && found != -ENOENT)
             return found;
-        restoring->failed += found < 0;
+        if (!all)
+            td_restore_trouble(restoring, path,
+                               found >= 0 ? "it comes without extended attributes that did not fit on the disks"
+                                          : "its extended attributes are on no disk that is docked");
+        restoring->failed += !all;
     }
     if (found >= 0) {
         from = found;

@@ -194,21 +194,42 @@ static int remove_others(const struct place *dst, const struct names *have, cons
     return 0;
 }
 
+/* Not for want of room in general: that is EDQUOT, or the caller finds it out. */
+static bool is_misfit(int rc) {
+    return rc == -ENOSPC || rc == -E2BIG || rc == -ERANGE || rc == -ENOTSUP;
+}
+
+static void note_misfit(struct td_unkept *unkept, const char *name, size_t size, int error) {
+    if (unkept->error != 0) {
+        unkept->others++;
+        return;
+    }
+    unkept->error = error;
+    unkept->size = size;
+    snprintf(unkept->name, sizeof unkept->name, "%s", name);
+}
+
 /* Copy one attribute unless it is there already with this value. `value` and `old` hold VALUE_MAX bytes. */
 static int copy_one(const struct place *src, const struct place *dst, const char *name, void *value, void *old,
-                    struct td_error *err) {
+                    struct td_unkept *unkept, struct td_error *err) {
     ssize_t len = place_get(src, name, value, VALUE_MAX);
     if (len < 0)
         return td_fail(err, (int)-len, "cannot read the extended attribute %s", name);
     if (place_get(dst, name, old, VALUE_MAX) == len && memcmp(old, value, (size_t)len) == 0)
         return 0;
     int rc = place_set(dst, name, value, (size_t)len);
+    if (unkept != NULL && is_misfit(rc)) {
+        note_misfit(unkept, name, (size_t)len, -rc);
+        (void)place_remove(dst, name); /* an old value would pass for the new one */
+        return 0;
+    }
     if (rc < 0)
         return td_fail(err, -rc, "cannot set the extended attribute %s", name);
     return 0;
 }
 
-int td_xattr_copy(int srcdir, const char *src, int dstdir, const char *dst, struct td_error *err) {
+static int copy_all(int srcdir, const char *src, int dstdir, const char *dst, struct td_unkept *unkept,
+                    struct td_error *err) {
     struct place from, to;
     AUTONAMES struct names want = {0};
     AUTONAMES struct names have = {0};
@@ -229,8 +250,32 @@ int td_xattr_copy(int srcdir, const char *src, int dstdir, const char *dst, stru
     if (!value || !old)
         return td_fail(err, ENOMEM, "cannot copy extended attributes");
     for (size_t i = 0; rc == 0 && i < want.count; i++)
-        rc = copy_one(&from, &to, want.name[i], value, old, err);
+        rc = copy_one(&from, &to, want.name[i], value, old, unkept, err);
     return rc;
+}
+
+int td_xattr_copy(int srcdir, const char *src, int dstdir, const char *dst, struct td_error *err) {
+    return copy_all(srcdir, src, dstdir, dst, NULL, err);
+}
+
+int td_xattr_covers(int srcdir, const char *src, int dstdir, const char *dst) {
+    struct place from, to;
+    AUTONAMES struct names have = {0};
+    TD_AUTOFREE char *value = malloc((size_t)2 * VALUE_MAX);
+    int rc = value == NULL ? -ENOMEM : place_make(&from, srcdir, src);
+    if (rc == 0)
+        rc = place_make(&to, dstdir, dst);
+    if (rc == 0)
+        rc = names_read(&to, &have);
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < have.count; i++) {
+        ssize_t len = place_get(&to, have.name[i], value, VALUE_MAX);
+        if (len < 0 || place_get(&from, have.name[i], value + VALUE_MAX, VALUE_MAX) != len ||
+            memcmp(value, value + VALUE_MAX, (size_t)len) != 0)
+            return 0;
+    }
+    return 1;
 }
 
 static int at_flags(const char *name) {
@@ -273,10 +318,20 @@ static int apply_mode(const struct td_entry *entry, int dir, const char *name, s
     return td_fail(err, EPERM, "cannot set the mode %04o", want);
 }
 
-static int apply_mtime(const struct td_entry *entry, int dir, const char *name, struct td_error *err) {
+/* Where it is right already, nothing is done: the ctime then shows whether anything was. */
+static int apply_mtime(const struct td_entry *entry, int dir, const char *name, struct td_unkept *unkept,
+                       struct td_error *err) {
     struct timespec times[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, entry->mtime};
+    struct stat st;
+    if (fstatat(dir, name, &st, at_flags(name)) == 0 && td_time_kept(&entry->mtime, &st.st_mtim))
+        return 0;
     if (utimensat(dir, name, times, at_flags(name)) < 0)
         return td_fail(err, errno, "cannot set the time");
+    if (unkept != NULL && (entry->mtime.tv_sec <= INT32_MIN || entry->mtime.tv_sec >= INT32_MAX) &&
+        fstatat(dir, name, &st, at_flags(name)) == 0) {
+        unkept->time = !td_same_time(&entry->mtime, &st.st_mtim);
+        unkept->kept = st.st_mtim;
+    }
     return 0;
 }
 
@@ -285,14 +340,25 @@ static int apply_mtime(const struct td_entry *entry, int dir, const char *name, 
  * still writable for an ordinary user. The mode third: it agrees with the access ACL that the source has, so setting
  * it does not change that, and takes back what an ACL inherited from a directory's default did. The time last.
  */
-int td_attributes_apply(const struct td_entry *entry, int srcdir, const char *src, int dstdir, const char *dst,
-                        struct td_error *err) {
+static int apply_all(const struct td_entry *entry, int srcdir, const char *src, int dstdir, const char *dst,
+                     struct td_unkept *unkept, struct td_error *err) {
     int rc = apply_owner(entry, dstdir, dst, err);
     if (rc == 0)
-        rc = td_xattr_copy(srcdir, src, dstdir, dst, err);
+        rc = copy_all(srcdir, src, dstdir, dst, unkept, err);
     if (rc == 0 && !S_ISLNK(entry->mode))
         rc = apply_mode(entry, dstdir, dst, err);
-    return rc == 0 ? apply_mtime(entry, dstdir, dst, err) : rc;
+    return rc == 0 ? apply_mtime(entry, dstdir, dst, unkept, err) : rc;
+}
+
+int td_attributes_apply(const struct td_entry *entry, int srcdir, const char *src, int dstdir, const char *dst,
+                        struct td_error *err) {
+    return apply_all(entry, srcdir, src, dstdir, dst, NULL, err);
+}
+
+int td_attributes_apply_fitting(const struct td_entry *entry, int srcdir, const char *src, int dstdir, const char *dst,
+                                struct td_unkept *unkept, struct td_error *err) {
+    *unkept = (struct td_unkept){0};
+    return apply_all(entry, srcdir, src, dstdir, dst, unkept, err);
 }
 
 /* A symlink's target, malloc'ed. `size` is what lstat says, and may be 0 or out of date. */

@@ -102,7 +102,7 @@ static struct td_plan_step plan_follower(const struct facts *f) {
         return step(TD_ACT_LINK, why_type(f));
     if (!f->row->linked[f->side] || f->row->tangled[f->side])
         return step(TD_ACT_LINK, TD_WHY_LINKS);
-    if (!td_entry_same_content(f->source, f->member) && !source_is_held(f))
+    if (!td_entry_kept_content(f->source, f->member) && !source_is_held(f))
         return step(TD_ACT_LINK, why_content(f));
     if (f->member->error != 0)
         return step(TD_ACT_LINK, TD_WHY_ALTERED); /* as the leader, see below */
@@ -121,13 +121,13 @@ static struct td_plan_step plan_file(const struct facts *f) {
         return held ? nothing() : step(make, TD_WHY_ALTERED);
     if (!same_type(f->source, f->member))
         return held ? nothing() : step(make, why_type(f));
-    if (!td_entry_same_content(f->source, f->member))
+    if (!td_entry_kept_content(f->source, f->member))
         return held ? nothing() : step(make, why_content(f));
     if (lacks_accepted(f))
         return step(make, TD_WHY_EDITED);
     if (f->row->tangled[f->side])
         return held ? nothing() : step(make, TD_WHY_LINKS);
-    if (!td_entry_same_attributes(f->source, f->member))
+    if (!td_entry_kept_attributes(f->source, f->member))
         return step(TD_ACT_ATTRIBUTES, TD_WHY_ATTRIBUTES);
     return nothing();
 }

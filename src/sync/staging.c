@@ -6,7 +6,9 @@
 #include "target_private.h"
 
 #include "twindock/base/beneath.h"
+#include "twindock/base/buf.h"
 #include "twindock/base/cleanup.h"
+#include "twindock/base/escape.h"
 #include "twindock/base/sys.h"
 #include "twindock/model/outcome.h"
 #include "twindock/sync/attributes.h"
@@ -15,8 +17,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define TD_PREALLOCATE (8ULL << 20) /* files from this size on get their blocks in one go */
@@ -187,21 +192,88 @@ static bool td_origin_fails(int dir, const char *name) {
     return td_xattr_digest(dir, name, digest) < 0;
 }
 
-int td_stage_attributes(struct td_target *target, const struct td_task *task, int dir, const char *name,
+/* What did not fit although there is room. Without room, it is the member that is full. */
+static int td_judge_unkept(const struct td_target *target, int rc, const struct td_unkept *unkept,
+                           struct td_error *err) {
+    if (rc == 0 && unkept->error == ENOSPC && target->filling)
+        return td_fail(err, ENOSPC, "cannot set the extended attribute %s", unkept->name);
+    return rc;
+}
+
+static void td_note_text(char **note, struct td_buf *text) {
+    free(*note);
+    *note = strdup(td_buf_text(text));
+    if (!*note)
+        abort();
+}
+
+static void td_note_left_out(struct td_task *task, const struct td_unkept *unkept) {
+    TD_AUTOBUF struct td_buf text = {0};
+    td_buf_puts(&text, "the extended attribute ");
+    td_escape_text(&text, unkept->name);
+    td_buf_printf(&text, " (%zu bytes)", unkept->size);
+    if (unkept->others > 0)
+        td_buf_printf(&text, " and %zu more do", unkept->others);
+    else
+        td_buf_puts(&text, " does");
+    td_buf_puts(&text, unkept->error == ENOTSUP ? " not go onto this filesystem" : " not fit on the disk");
+    td_note_text(&task->left_out, &text);
+}
+
+static void td_put_day(struct td_buf *text, const struct timespec *time) {
+    struct tm tm;
+    if (gmtime_r(&time->tv_sec, &tm))
+        td_buf_printf(text, "%04ld-%02d-%02d", tm.tm_year + 1900L, tm.tm_mon + 1, tm.tm_mday);
+    else
+        td_buf_printf(text, "%jd s after 1970", (intmax_t)time->tv_sec);
+}
+
+static void td_note_off_time(struct td_task *task, const struct td_unkept *unkept) {
+    TD_AUTOBUF struct td_buf text = {0};
+    td_put_day(&text, &task->entry.mtime);
+    td_buf_puts(&text, " is kept as ");
+    td_put_day(&text, &unkept->kept);
+    td_note_text(&task->off_time, &text);
+}
+
+int td_stage_attributes(struct td_target *target, struct td_task *task, int dir, const char *name,
                         struct td_error *err) {
     const char *src;
+    struct td_unkept unkept;
     TD_AUTOCLOSE int origin = td_open_holder(task->root, task->op.path, &src);
     if (origin < 0)
         return td_origin_error(task, origin, err);
     int rc;
     do
-        rc = td_attributes_apply(&task->entry, origin, src, dir, name, err);
-    while (td_room_retry(target, rc));
+        rc = td_attributes_apply_fitting(&task->entry, origin, src, dir, name, &unkept, err);
+    while (td_room_retry(target, rc == 0 ? -unkept.error : rc));
+    rc = td_judge_unkept(target, rc, &unkept, err);
+    if (rc == 0 && unkept.error != 0)
+        td_note_left_out(task, &unkept);
+    if (rc == 0 && unkept.time)
+        td_note_off_time(task, &unkept);
     if (rc == 0)
         return 0;
     if (td_errno_is_lost(-rc) && td_origin_fails(origin, src))
         return td_origin_error(task, rc, err);
     return td_wrap(err, rc, "%s", task->op.path);
+}
+
+bool td_stage_fits_no_more(struct td_target *target, const struct td_task *task, const uint8_t have[TD_HASH_LEN]) {
+    const char *src;
+    char name[TD_STAGED_NAME_MAX];
+    struct td_unkept unkept;
+    uint8_t fits[TD_HASH_LEN];
+    TD_AUTOCLOSE int origin = td_open_holder(task->root, task->op.path, &src);
+    td_staged_name(name, "new", ++target->number);
+    bool directory = S_ISDIR(task->entry.mode);
+    if (origin < 0 ||
+        (directory ? mkdirat(target->staging, name, 0700) : mknodat(target->staging, name, S_IFREG | 0600, 0)) < 0)
+        return false;
+    bool same = td_attributes_apply_fitting(&task->entry, origin, src, target->staging, name, &unkept, NULL) == 0 &&
+                td_xattr_digest(target->staging, name, fits) == 0 && memcmp(fits, have, TD_HASH_LEN) == 0;
+    (void)td_sys.unlinkat(target->staging, name, directory ? AT_REMOVEDIR : 0);
+    return same;
 }
 
 /* --- the sweep -------------------------------------------------------------------------------------------- */

@@ -42,6 +42,9 @@ static void td_report(struct td_target *target, struct td_task *task) {
         .error = task->error,
         .text = task->text,
         .bytes = task->op.action == TD_ACT_COPY ? task->written : 0,
+        .idle = task->idle,
+        .left_out = task->left_out,
+        .off_time = task->off_time,
     };
     memcpy(done.hash, task->hash, TD_HASH_LEN);
     if (task->error == 0)

@@ -224,7 +224,12 @@ static int td_place_attributes(struct td_target *target, struct td_task *task, s
     if ((st.st_mode & S_IFMT) != (task->entry.mode & S_IFMT))
         return td_fail_text(err, ESTALE, "%s is of another kind than it should be", task->op.path);
     int rc = td_version_attributes(target, task, dir, name, err);
-    return rc < 0 ? rc : td_stage_attributes(target, task, dir, name, err);
+    if (rc == 0)
+        rc = td_stage_attributes(target, task, dir, name, err);
+    struct stat now;
+    task->idle = rc == 0 && fstatat(dir, name, &now, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) == 0 &&
+                 now.st_ctim.tv_sec == st.st_ctim.tv_sec && now.st_ctim.tv_nsec == st.st_ctim.tv_nsec;
+    return rc;
 }
 
 /* 1: there is nothing in the directory, 0: there is, or a negative errno. */

@@ -67,6 +67,8 @@ struct td_task {
     uint8_t hash[TD_HASH_LEN];
     int error; /* 0 or errno */
     char *text;
+    bool idle;                  /* ATTRIBUTES: nothing was changed */
+    char *left_out, *off_time;  /* as in td_op_done */
     struct td_kept_item *items; /* what was kept for it */
     struct td_old_delta *delta; /* COPY: the old version as a difference, made before it is placed; NULL: none */
 };
@@ -189,9 +191,12 @@ int td_stage_link(struct td_target *target, struct td_task *task, struct td_erro
 void td_stage_drop(struct td_target *target, struct td_task *task);
 /* Opens what holds `path` below root: the parent and the last component, or root itself and "". */
 int td_open_holder(int root, const char *path, const char **name);
-/* Owner, mode, times of the task's entry and xattrs from its root for `name` in dir. */
-int td_stage_attributes(struct td_target *target, const struct td_task *task, int dir, const char *name,
+/* Owner, mode, times of the task's entry and xattrs from its root for `name` in dir. What could not be kept of them is
+ * noted in the task. */
+int td_stage_attributes(struct td_target *target, struct td_task *task, int dir, const char *name,
                         struct td_error *err);
+/* Would a new file with the task's attributes have just those whose digest is `have`? The others do not fit, then. */
+bool td_stage_fits_no_more(struct td_target *target, const struct td_task *task, const uint8_t have[TD_HASH_LEN]);
 
 /* keep: worker only */
 struct td_kept {

@@ -75,6 +75,8 @@ void td_task_free(struct td_task *task) {
     td_free_text(task->op.from);
     td_free_text(task->entry.target);
     free(task->text);
+    free(task->left_out);
+    free(task->off_time);
     free(task->delta);
     td_kept_items_free(task->items);
     free(task);

@@ -140,6 +140,14 @@ static int td_holder_make(struct td_target *target, const struct td_entry *old, 
     return rc < 0 ? rc : 1;
 }
 
+/* What is there may be all that fits, in every run: nothing changes then, and there is nothing to keep. */
+static bool td_adds_nothing(struct td_target *target, const struct td_task *task, int dir, const char *name,
+                            const uint8_t have[TD_HASH_LEN]) {
+    const char *src;
+    TD_AUTOCLOSE int origin = td_open_holder(task->root, task->op.path, &src);
+    return origin >= 0 && td_xattr_covers(origin, src, dir, name) == 1 && td_stage_fits_no_more(target, task, have);
+}
+
 int td_version_attributes(struct td_target *target, struct td_task *task, int dir, const char *name,
                           struct td_error *err) {
     char holder[2 * TD_HASH_LEN + 2];
@@ -153,6 +161,8 @@ int td_version_attributes(struct td_target *target, struct td_task *task, int di
     old.target = NULL;
     if (td_hash_is_zero(old.xattrs) || memcmp(old.xattrs, task->entry.xattrs, TD_HASH_LEN) == 0 ||
         (!S_ISREG(old.mode) && !S_ISDIR(old.mode)))
+        return 0;
+    if (td_adds_nothing(target, task, dir, name, old.xattrs))
         return 0;
     do
         rc = td_holder_make(target, &old, dir, name, holder, err);

@@ -184,6 +184,66 @@ static void refusals_are_errors(void **state) {
     assert_int_equal(td_xattr_digest(src, name, none), -ENAMETOOLONG);
 }
 
+static void need_root(void) {
+    if (geteuid() != 0)
+        skip();
+}
+
+static void what_does_not_fit_is_left_out(void **state) {
+    (void)state;
+    struct td_entry entry;
+    struct td_unkept unkept;
+    touch(src, "x", 0644);
+    assert_int_equal(setxattr("s/x", "user.a", "1", 1, 0), 0);
+    assert_int_equal(setxattr("s/x", "user.b", "22", 2, 0), 0);
+    need_root();
+    int proc = open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* a filesystem that keeps no attributes */
+    assert_int_equal(td_entry_read(proc, "stat", &entry), 0);
+    assert_int_equal(td_attributes_apply_fitting(&entry, src, "x", proc, "stat", &unkept, NULL), 0);
+    assert_int_equal(unkept.error, ENOTSUP);
+    assert_string_equal(unkept.name, "user.a");
+    assert_int_equal(unkept.size, 1);
+    assert_int_equal(unkept.others, 1);
+    assert_false(unkept.time);
+    close(proc);
+    touch(dst, "x", 0644);
+    assert_int_equal(td_attributes_apply_fitting(&entry, src, "x", dst, "x", &unkept, NULL), 0);
+    assert_int_equal(unkept.error, 0);
+}
+
+static void what_is_right_is_not_set_again(void **state) {
+    (void)state;
+    struct td_entry entry;
+    struct stat before, after;
+    touch(src, "x", 0644);
+    touch(dst, "x", 0600);
+    assert_int_equal(setxattr("s/x", "user.a", "1", 1, 0), 0);
+    assert_int_equal(td_entry_read(src, "x", &entry), 0);
+    assert_int_equal(td_attributes_apply(&entry, src, "x", dst, "x", NULL), 0);
+    assert_int_equal(stat("d/x", &before), 0);
+    usleep(20000);
+    assert_int_equal(td_attributes_apply(&entry, src, "x", dst, "x", NULL), 0);
+    assert_int_equal(stat("d/x", &after), 0);
+    assert_true(td_same_time(&before.st_ctim, &after.st_ctim));
+}
+
+static void covering(void **state) {
+    (void)state;
+    touch(src, "x", 0644);
+    touch(dst, "x", 0644);
+    assert_int_equal(td_xattr_covers(src, "x", dst, "x"), 1);
+    assert_int_equal(setxattr("s/x", "user.a", "1", 1, 0), 0);
+    assert_int_equal(td_xattr_covers(src, "x", dst, "x"), 1);
+    assert_int_equal(setxattr("d/x", "user.a", "1", 1, 0), 0);
+    assert_int_equal(setxattr("s/x", "user.b", "2", 1, 0), 0);
+    assert_int_equal(td_xattr_covers(src, "x", dst, "x"), 1);
+    assert_int_equal(td_xattr_covers(dst, "x", src, "x"), 0);
+    assert_int_equal(setxattr("d/x", "user.a", "3", 1, 0), 0);
+    assert_int_equal(td_xattr_covers(src, "x", dst, "x"), 0);
+    assert_int_equal(td_xattr_covers(src, "absent", dst, "x"), 0);
+    assert_true(td_xattr_covers(src, "x", dst, "absent") < 0);
+}
+
 /* Apply the attributes of s/x to d/x; then reading both must give the same. */
 static void expect_applied(void) {
     struct td_entry from, to;
@@ -195,11 +255,6 @@ static void expect_applied(void) {
     assert_true(td_entry_same_attributes(&from, &to));
     free((void *)(uintptr_t)from.target);
     free((void *)(uintptr_t)to.target);
-}
-
-static void need_root(void) {
-    if (geteuid() != 0)
-        skip();
 }
 
 static void every_mode(void **state) {
@@ -378,6 +433,9 @@ int main(void) {
         in_scratch(copies_and_removes),
         in_scratch(many_attributes),
         in_scratch(refusals_are_errors),
+        in_scratch(what_does_not_fit_is_left_out),
+        in_scratch(what_is_right_is_not_set_again),
+        in_scratch(covering),
         in_scratch(every_mode),
         in_scratch(times_of_every_age),
         in_scratch(capabilities_survive_the_owner),

@@ -372,6 +372,24 @@ static void test_failures(void **state) {
     assert_sentence(&report, "member A was lost: reading a\\x0ab\\x1b[2J");
 }
 
+static void test_attributes_that_do_not_fit(void **state) {
+    (void)state;
+    struct td_run run = make_run();
+    struct td_incident list[] = {{TD_INCIDENT_UNREADABLE, TD_CAUSE_ATTRIBUTES, "a", 'A', "x"},
+                                 {TD_INCIDENT_UNREADABLE, TD_CAUSE_ATTRIBUTES, "a", 'B', "x"},
+                                 {TD_INCIDENT_UNREADABLE, TD_CAUSE_ATTRIBUTES, "b", 'B', "x"}};
+    struct td_report report = {.run = &run, .incidents = list, .incident_count = 2};
+    run.exit = TD_EXIT_UNREADABLE;
+    run.counts = (struct td_counts){.files = 9, .unreadable = 2};
+    assert_sentence(&report, "1 file lacks extended attributes on the disks, where they do not fit (M/a). The contents "
+                             "are safe. Make the attributes smaller in the source or take them off, or leave it out "
+                             "with `exclude`.");
+    report = (struct td_report){.run = &run, .incidents = &list[1], .incident_count = 2};
+    assert_sentence(&report, "2 files lack extended attributes on member B, where they do not fit. The contents are "
+                             "safe. Make the attributes smaller in the source or take them off, or leave them out "
+                             "with `exclude`.");
+}
+
 static void test_names_are_escaped(void **state) {
     (void)state;
     struct td_run run = make_run();
@@ -633,6 +651,7 @@ int main(void) {
         cmocka_unit_test(test_altered_copies_do_not_hide_success),
         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_names_are_escaped),
+        cmocka_unit_test(test_attributes_that_do_not_fit),
         cmocka_unit_test(test_sentence_survives_as_reason),
         cmocka_unit_test(test_every_incident_has_a_line),
         cmocka_unit_test(test_report_json),

@@ -201,6 +201,10 @@ static void test_subjects_of_what_finds_no_room(void **state) {
     run.counts.unreadable = 2;
     td_mail_compose(&mail, &out, &subject);
     assert_string_equal(td_buf_text(&subject), "twindock on h: M: 1 file finds no room on the disks");
+    list[0].cause = list[1].cause = TD_CAUSE_ATTRIBUTES;
+    td_buf_clear(&subject);
+    td_mail_compose(&mail, &out, &subject);
+    assert_string_equal(td_buf_text(&subject), "twindock on h: M: 1 file lacks extended attributes on the disks");
     run = make_run(TD_EXIT_MEMBER_LOST);
     for (int side = TD_A; side <= TD_B; side++)
         snprintf(run.state[side], sizeof run.state[side], "full");

@@ -86,8 +86,9 @@ static void names_of_outcomes(void **state) {
     (void)state;
     static const char *const incidents[] = {"held", "repaired", "unreadable", "noted"};
     static const char *const causes[] = {
-        "none",       "source-rot", "backup-rot",  "altered",      "edited-mtime-kept", "unprovable",
-        "read-error", "changing",   "write-error", "no-good-copy", "accepted",
+        "none",       "source-rot", "backup-rot",  "altered",      "edited-mtime-kept",   "unprovable",
+        "read-error", "changing",   "write-error", "no-good-copy", "attributes-not-kept", "time-not-kept",
+        "accepted",   "brake",
     };
     static const char *const results[] = {"running", "done", "done-unproven", "refused", "failed", "interrupted"};
     static const char *const actions[] = {"none", "mkdir", "copy",   "special", "attributes",
@@ -228,6 +229,39 @@ static void attributes(void **state) {
     assert_false(td_entry_same_attributes(&link, &c));
 }
 
+static void times_that_do_not_fit(void **state) {
+    (void)state;
+    static const struct {
+        struct timespec want, have;
+        bool kept;
+    } all[] = {
+        {{100, 5}, {100, 5}, true},
+        {{100, 5}, {100, 6}, false},
+        {{-11644473600, 7}, {INT32_MIN, 0}, true}, /* 1601 on ext4 */
+        {{INT32_MIN, 7}, {INT32_MIN, 0}, true},
+        {{-11644473600, 7}, {INT32_MIN, 7}, false}, /* the kernel keeps no nanoseconds there */
+        {{-2147483647, 0}, {INT32_MIN, 0}, false},
+        {{16725225600, 0}, {15032385535, 0}, true}, /* 2500 on ext4 */
+        {{15032385534, 0}, {15032385535, 0}, false},
+        {{16725225600, 0}, {15032385534, 0}, false},
+        {{16725225600, 0}, {INT32_MIN, 0}, false},
+        {{-11644473600, 0}, {15032385535, 0}, false},
+        {{4102444800, 3}, {INT32_MAX, 0}, true}, /* 2100 on an XFS of old */
+    };
+    for (size_t i = 0; i < COUNT(all); i++) {
+        struct td_entry original = entry_of(S_IFREG | 0644), copy = original;
+        original.mtime = all[i].want;
+        copy.mtime = all[i].have;
+        assert_int_equal(td_time_kept(&all[i].want, &all[i].have), all[i].kept);
+        assert_int_equal(td_entry_kept_content(&original, &copy), all[i].kept);
+        assert_int_equal(td_entry_kept_attributes(&original, &copy), all[i].kept);
+        copy.xattrs[0] = 1;
+        assert_false(td_entry_kept_attributes(&original, &copy));
+        copy.size++;
+        assert_false(td_entry_kept_content(&original, &copy));
+    }
+}
+
 static void zero_hashes(void **state) {
     (void)state;
     uint8_t hash[TD_HASH_LEN] = {0};
@@ -263,6 +297,7 @@ int main(void) {
         cmocka_unit_test(content_of_files),
         cmocka_unit_test(content_of_other_kinds),
         cmocka_unit_test(attributes),
+        cmocka_unit_test(times_that_do_not_fit),
         cmocka_unit_test(zero_hashes),
         cmocka_unit_test(paths_below),
     };

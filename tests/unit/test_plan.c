@@ -89,6 +89,21 @@ static void proven_and_not_there(void **state) {
     expect_step(&link, LINK, NEW);
 }
 
+/* A time that the member's filesystem has no room for is right as its end. */
+static void times_beyond_the_end_need_nothing(void **state) {
+    (void)state;
+    static const struct td_entry *const all[] = {&file, &directory, &fifo, &symlink_to_x, &device};
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        struct td_entry old = *all[i], copy = *all[i];
+        old.mtime = (struct timespec){-11644473600, 0};
+        copy.mtime = (struct timespec){INT32_MIN, 0};
+        struct td_file known = {.entry = old};
+        struct td_row row = row_of(&old, &copy);
+        row.ledger = &known;
+        expect_step(&row, NONE, NONE);
+    }
+}
+
 static void equal_needs_nothing(void **state) {
     (void)state;
     static const struct td_entry *const all[] = {&file, &directory, &fifo, &symlink_to_x, &device};
@@ -315,6 +330,7 @@ int main(void) {
         cmocka_unit_test(absent_in_the_source),
         cmocka_unit_test(new_on_the_member),
         cmocka_unit_test(proven_and_not_there),
+        cmocka_unit_test(times_beyond_the_end_need_nothing),
         cmocka_unit_test(equal_needs_nothing),
         cmocka_unit_test(another_type),
         cmocka_unit_test(why_content_differs),

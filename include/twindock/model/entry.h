@@ -35,6 +35,14 @@ bool td_entry_same_content(const struct td_entry *a, const struct td_entry *b);
 /* Same permission bits, owner, xattrs and mtime. (For symlinks the mode does not count.) */
 bool td_entry_same_attributes(const struct td_entry *a, const struct td_entry *b);
 bool td_same_time(const struct timespec *a, const struct timespec *b);
+
+/* Filesystems end somewhere: ext4 in 1901 and 2446. A time beyond is kept as the end itself. Is `have` what a member
+ * makes of the original's time `want`? */
+bool td_time_kept(const struct timespec *want, const struct timespec *have);
+/* The same two questions for a member's copy: times are right as the member's filesystem can keep them. */
+bool td_entry_kept_content(const struct td_entry *original, const struct td_entry *copy);
+bool td_entry_kept_attributes(const struct td_entry *original, const struct td_entry *copy);
+
 bool td_hash_is_zero(const uint8_t hash[TD_HASH_LEN]);
 
 /* Is `path` equal to or below `above`? "" is above everything. */

@@ -28,8 +28,10 @@ enum td_cause {
     TD_CAUSE_CHANGING,       /* "changing": changed while it was read, each time */
     TD_CAUSE_WRITE_ERROR,    /* "write-error": a member refused this one file */
     TD_CAUSE_LOST,           /* "no-good-copy": every copy is bad */
-    TD_CAUSE_ACCEPTED,       /* "accepted": somebody said that the source is right */
-    TD_CAUSE_BRAKE,          /* "brake": changed in the source after the plan, with too many others; not copied */
+    TD_CAUSE_ATTRIBUTES, /* "attributes-not-kept": extended attributes that do not fit on a member; the rest is there */
+    TD_CAUSE_TIME,       /* "time-not-kept": a time outside of what a member's filesystem can keep */
+    TD_CAUSE_ACCEPTED,   /* "accepted": somebody said that the source is right */
+    TD_CAUSE_BRAKE,      /* "brake": changed in the source after the plan, with too many others; not copied */
     TD_CAUSE_COUNT
 };
 extern const char *const td_cause_names[TD_CAUSE_COUNT];

@@ -14,7 +14,7 @@ struct td_message {
     bool is_read;             /* else an operation was done */
     struct td_read_done read; /* path points to `path` below */
     struct td_op_done op;
-    char *path, *from, *text;
+    char *path, *from, *text, *left_out, *off_time;
     struct td_kept_item *items;
 };
 

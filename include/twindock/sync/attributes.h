@@ -8,6 +8,8 @@
 #include "twindock/base/error.h"
 #include "twindock/model/entry.h"
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* SHA-256 over the attributes of `name` in the directory dirfd (the name itself is not followed; "" with a
@@ -18,9 +20,25 @@ int td_xattr_digest(int dirfd, const char *name, uint8_t out[TD_HASH_LEN]);
 /* Make the attributes of dst equal to those of src, other ones removed. ENOTSUP on the destination is an error. */
 int td_xattr_copy(int srcdir, const char *src, int dstdir, const char *dst, struct td_error *err);
 
+/* What a filesystem could not take of an entry's attributes. */
+struct td_unkept {
+    int error;      /* of the first extended attribute that did not fit: ENOSPC, E2BIG, ERANGE or ENOTSUP; 0: all did */
+    char name[256]; /* its name */
+    size_t size;    /* and the bytes of its value */
+    size_t others;  /* that did not fit either */
+    bool time;      /* it has kept the mtime as the end of what it can keep: `kept` */
+    struct timespec kept;
+};
+
 /* Owner, xattrs from src, mode, mtime: in the order that keeps set-id bits, capabilities and ACLs. */
 int td_attributes_apply(const struct td_entry *entry, int srcdir, const char *src, int dstdir, const char *dst,
                         struct td_error *err);
+/* The same, but an extended attribute that does not fit is left out (an old value of it, too), and told in *unkept. */
+int td_attributes_apply_fitting(const struct td_entry *entry, int srcdir, const char *src, int dstdir, const char *dst,
+                                struct td_unkept *unkept, struct td_error *err);
+
+/* Has src every attribute that dst has, with the same value? 1, 0, or a negative errno. */
+int td_xattr_covers(int srcdir, const char *src, int dstdir, const char *dst);
 
 /* Fill an entry (without path; target is malloc'ed for symlinks, owned by the caller) from `name` in dirfd.
  * "" describes dirfd itself. 0 or a negative errno. */

@@ -11,9 +11,10 @@
  * given up: what is staged by then is still put in its place if that can be done. A file that could not be held even
  * without that history costs none of it; it fails alone with ENOSPC while there is room for others.
  *
- * Errors of single files (a name that is too long, attributes that the filesystem refuses, a copy read back different)
- * are reported for their operation alone. Operations take effect in the order in which they were queued; failures may
- * be reported out of order.
+ * Errors of single files (a name that is too long, an owner that the filesystem refuses, a copy read back different)
+ * are reported for their operation alone. Extended attributes that do not fit cost nothing but themselves: the
+ * operation is done, and says which. Operations take effect in the order in which they were queued; failures may be
+ * reported out of order.
  *
  * A MOVE links its old path into staging when it arrives and is carried out with its batch, so moves that follow on one
  * another may swap or form chains in any order. They must come before the copies and deletions that would do away with
@@ -63,6 +64,9 @@ struct td_op_done {
     const char *text;          /* what failed; NULL when error is 0, or when the origin of a COPY could not be read */
     uint8_t hash[TD_HASH_LEN]; /* COPY: of what was read back */
     uint64_t bytes;            /* COPY: written */
+    bool idle;                 /* ATTRIBUTES: there was nothing to change, or nothing that could be */
+    const char *left_out;      /* which extended attributes did not fit; NULL: all did. It is done all the same */
+    const char *off_time;      /* what has become of a time that the member cannot keep; NULL: it has kept it */
     const struct td_kept_item *items; /* what has been put into history; NULL: nothing. Valid during the call */
 };
 
