@@ -155,21 +155,51 @@ static int show_plan(struct td_backup *backup, struct td_error *err) {
     td_json_text(json, "collection", backup->run.collection);
     td_json_text(json, "pair", backup->run.uuid);
     td_json_text(json, "verdict", td_verdict_name(braked(backup, &why) ? TD_BRAKE : TD_OK));
-    td_json_text(json, "reason", why.len > 0 ? why.data : NULL);
+    td_json_text(json, "reason", why.len > 0 ? why.data : backup->run.reason);
     int rc = td_engine_list_plan(&backup->engine, json, err);
     td_json_print(json, &backup->plan);
     td_json_free(json);
     return rc;
 }
 
+/* Somebody has put something else in the place of the collection's directory: that member has failed before it was
+ * written to, and the other is served. */
+static bool lose_blocked(struct td_backup *backup, enum td_side side, int rc) {
+    TD_AUTOBUF struct td_buf reason = {0};
+    if (rc != -ENOTDIR)
+        return false;
+    backup->blocked[side] = true;
+    td_buf_printf(&reason, "what stands at %s on it is no directory", backup->collection->target);
+    td_engine_lose(&backup->engine, side, td_buf_text(&reason));
+    return true;
+}
+
+static int mount_to_look(struct td_backup *backup, struct td_error *err) {
+    for (int side = TD_A; side <= TD_B; side++) {
+        struct td_error error = {0};
+        if (!backup->engine.side[side].alive)
+            continue;
+        int rc = td_docking_mount_side(&backup->docking, (enum td_side)side, backup->collection->target, true, &error);
+        if (rc == 0 || lose_blocked(backup, (enum td_side)side, rc))
+            continue;
+        *err = error;
+        return rc;
+    }
+    return 0;
+}
+
 static int look_and_plan(struct td_backup *backup, unsigned sides, struct td_error *err) {
-    int rc = td_docking_mount(&backup->docking, backup->collection->target, true, err);
+    int rc = mount_to_look(backup, err);
     if (rc == 0) {
         connect_members(backup);
         rc = td_engine_scan(&backup->engine, sides, err);
     }
     if (rc == 0)
         rc = td_engine_plan(&backup->engine, err);
+    if (rc == 0 && backup->dry_run && backup->engine.exit == TD_EXIT_MEMBER_LOST) {
+        backup->run.exit = TD_EXIT_MEMBER_LOST;
+        td_backup_explain_loss(backup);
+    }
     if (rc == 0 && backup->dry_run)
         rc = show_plan(backup, err);
     for (int side = TD_A; side <= TD_B; side++) {
@@ -268,6 +298,8 @@ static void mount_for_writing(struct td_backup *backup) {
         int rc = td_docking_mount_side(&backup->docking, (enum td_side)side, backup->collection->target, false, &error);
         if (rc == 0)
             rc = td_mount_space(backup->docking.mounted[side].root, &total, &available, &error);
+        if (lose_blocked(backup, (enum td_side)side, rc))
+            continue;
         if (rc != 0)
             td_engine_lose(&backup->engine, (enum td_side)side, error.text);
         else

@@ -62,7 +62,8 @@ static void explain_one(struct td_backup *backup, enum td_side side, struct td_b
     td_ledger_files(backup->ledger, backup->pair->id, count_lacking, &lacking, NULL);
     td_format_size(size, lacking.bytes);
     if (!backup->engine.full[side])
-        td_buf_printf(text, "was lost: %s.", cause_of_loss(backup, side));
+        td_buf_printf(text, "%s: %s.", backup->blocked[side] ? "was left out" : "was lost",
+                      cause_of_loss(backup, side));
     else if (lacking.files > 0)
         td_buf_printf(text, "is full: %" PRIu64 " of %" PRIu64 " files (%s) are not on it as they are now.",
                       lacking.files, lacking.all, size);
@@ -85,7 +86,8 @@ void td_backup_tell_loss(void *ctx, enum td_side side) {
     if (backup->engine.full[side])
         td_buf_puts(&text, "is full.");
     else
-        td_buf_printf(&text, "is lost: %s.", cause_of_loss(backup, side));
+        td_buf_printf(&text, "%s: %s.", backup->blocked[side] ? "is left out" : "is lost",
+                      cause_of_loss(backup, side));
     if (!backup->closed && backup->engine.side[other].alive && td_docking_is_there(&backup->docking, other))
         td_buf_printf(&text, " The run goes on with member %c; leave that one in.", other == TD_A ? 'A' : 'B');
     td_progress_say(backup->progress, text.data);
@@ -93,14 +95,17 @@ void td_backup_tell_loss(void *ctx, enum td_side side) {
 
 void td_backup_explain_loss(struct td_backup *backup) {
     TD_AUTOBUF struct td_buf text = {0};
-    bool full = false, lost = false;
+    bool full = false, lost = false, blocked = false;
     for (int side = TD_A; side <= TD_B; side++) {
         if (backup->engine.side[side].alive || td_docking_slot(&backup->docking, (enum td_side)side) == NULL)
             continue;
         explain_one(backup, (enum td_side)side, &text);
         full |= backup->engine.full[side];
-        lost |= !backup->engine.full[side];
+        lost |= !backup->engine.full[side] && !backup->blocked[side];
+        blocked |= backup->blocked[side];
     }
+    if (blocked)
+        td_buf_puts(&text, " Put the directory back, or move what stands in its place out of the way, and run again.");
     if (lost)
         td_buf_puts(&text,
                     " Look at the disk, its cable and its power, and dock the pair again: the next run brings it "

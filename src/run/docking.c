@@ -234,10 +234,20 @@ void td_docking_judge_protection(struct td_docking *docking) {
 
 /* --- mounting -------------------------------------------------------------------------------------------- */
 
+/* Something else than a directory stands there; a symlink is not followed. */
+static int fail_open(int rc, const char *name, struct td_error *err) {
+    if (rc == -ENOTDIR || rc == -ELOOP)
+        return td_fail_text(err, ENOTDIR, "%s on it is no directory, but %s", name,
+                            rc == -ELOOP ? "a symlink" : "something else");
+    return td_fail(err, -rc, "cannot open the directory %s", name);
+}
+
 static int make_directory(int root, const char *path, mode_t mode, struct td_error *err) {
     const char *name = path;
     int rc = td_make_parents(root, path);
     TD_AUTOCLOSE int parent = rc == 0 ? td_open_parent(root, path, &name) : rc;
+    if (parent == -ENOTDIR || parent == -ELOOP)
+        return fail_open(parent, path, err);
     if (parent < 0)
         return td_fail(err, -parent, "cannot make the directory %s", path);
     if (mkdirat(parent, name, mode) != 0 && errno != EEXIST)
@@ -257,9 +267,9 @@ static int open_inside(struct td_mounted *mounted, const char *target, bool read
     mounted->collection = td_open_beneath(mounted->root, below, O_RDONLY | O_DIRECTORY, 0);
     mounted->store = td_open_beneath(mounted->root, TD_DIR, O_RDONLY | O_DIRECTORY, 0);
     if (mounted->collection < 0 && (mounted->collection != -ENOENT || !read_only))
-        return td_fail(err, -mounted->collection, "cannot open the directory %s", target);
+        return fail_open(mounted->collection, target, err);
     if (mounted->store < 0 && (mounted->store != -ENOENT || !read_only))
-        return td_fail(err, -mounted->store, "cannot open the directory " TD_DIR);
+        return fail_open(mounted->store, TD_DIR, err);
     return 0;
 }
 

@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# Things that stand where a backup's own should be: a symlink or a file in the place of the collection's directory on a
+# disk, and names in the source that a disk's root has for itself.
+source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
+
+export MNT=$T/mnt/m
+mkdir -p "$MNT"
+on_disk() { # on_disk IMAGE COMMAND...: with $MNT writable, as somebody does it by hand
+    local image=$1 status; shift
+    mount_image "$image" "$MNT" || return 99
+    "$@"; status=$?
+    umount "$MNT"
+    released "$image"
+    return $status
+}
+on_both() { local image; for image in "$A" "$B"; do on_disk "$image" "$@"; done; }
+states() { echo "$(json members A state) $(json members B state)"; }
+
+# --- in the place of the collection -------------------------------------------------------------------------------
+
+claim_slots
+configure
+small_tree
+new_pair
+td_is 0 "first run" run
+undock
+on_disk "$A" sh -c 'mv "$MNT/M" "$MNT/N" && ln -s N "$MNT/M"'
+echo new >"$SRC/docs/new"
+before=$(mounted "$A" sh -c 'cd "$MNT/N" && find . -printf "%p %y %s %T@ %C@\n" | sort | sha256sum')
+dock "$A" "$B"
+td_is 4 "a symlink: dry run" run --dry-run --json
+matches "a symlink: dry run says so" 'what stands at M on it is no directory' "$(json reason)"
+td_is 4 "a symlink: run" run --json
+equal "a symlink: states" 'lost ok' "$(states)"
+matches "a symlink: the sentence" 'Member A .*was left out: what stands at M on it is no directory\. Member B is complete\. Put the directory back, or move' "$(json reason)"
+undock
+check "a symlink: B equals the source" same_tree "$B"
+equal "a symlink: A is as it was" "$before" "$(mounted "$A" sh -c 'cd "$MNT/N" && find . -printf "%p %y %s %T@ %C@\n" | sort | sha256sum')"
+check "a symlink: it is still there" mounted "$A" test -L "$MNT/M"
+on_disk "$A" sh -c 'rm "$MNT/M" && mv "$MNT/N" "$MNT/M"'
+dock "$A" "$B"
+td_is 0 "the directory is back: run" run --json
+equal "the directory is back: what was missed is copied" '1 []' "$(json copied) $(json repaired)"
+undock
+check "the directory is back: A equals the source" same_tree "$A"
+
+on_both sh -c 'rm -r "$MNT/M" && echo mine >"$MNT/M"'
+dock "$A" "$B"
+td_is 4 "files on both: run" run --json
+equal "files on both: states" 'lost lost' "$(states)"
+undock
+check "files on both: they are left alone" mounted "$B" grep -q mine "$MNT/M"
+on_both rm "$MNT/M"
+dock "$A" "$B"
+td run --json # what was proven is gone: the exit code tells of it
+undock
+check "the files are gone: A equals the source" same_tree "$A"
+check "the files are gone: B equals the source" same_tree "$B"
+
+configure '' 'target = in/here
+max_change = 100%'
+dock "$A" "$B"
+td_is 0 "a target further down: run" run
+undock
+on_disk "$B" sh -c 'mv "$MNT/in" "$MNT/elsewhere" && ln -s elsewhere "$MNT/in"'
+dock "$A" "$B"
+td_is 4 "a symlink above the target: run" run --json
+equal "a symlink above the target: states" 'ok lost' "$(states)"
+matches "a symlink above the target: the sentence" 'Member B .*what stands at in/here on it is no directory' "$(json reason)"
+undock
+check "a symlink above the target: A equals the source" same_tree "$A" in/here
+on_disk "$B" sh -c 'rm "$MNT/in" && mv "$MNT/elsewhere" "$MNT/in"'
+finish
