@@ -86,8 +86,7 @@ void td_backup_tell_loss(void *ctx, enum td_side side) {
     if (backup->engine.full[side])
         td_buf_puts(&text, "is full.");
     else
-        td_buf_printf(&text, "%s: %s.", backup->blocked[side] ? "is left out" : "is lost",
-                      cause_of_loss(backup, side));
+        td_buf_printf(&text, "%s: %s.", backup->blocked[side] ? "is left out" : "is lost", cause_of_loss(backup, side));
     if (!backup->closed && backup->engine.side[other].alive && td_docking_is_there(&backup->docking, other))
         td_buf_printf(&text, " The run goes on with member %c; leave that one in.", other == TD_A ? 'A' : 'B');
     td_progress_say(backup->progress, text.data);

@@ -63,9 +63,11 @@ static int refuse_enrolled(const struct td_docking *docking, const char *collect
     } else if (both && strcmp(pair->collection, collection) != 0) {
         td_fail_text(
             err, EEXIST,
-            "These disks are enrolled as the pair of %s. If they are to be that of %s, say `twindock retire %s` "
-            "first. Nothing was written.",
-            pair->collection, collection, pair->collection);
+            "These disks are enrolled as the pair of %s. If %s is its new name, keep one section for it in %s, "
+            "[collection %s], with `target = %s` (or the target that it had), so that the files stay where they are on "
+            "the disks; then say `twindock retire %s` and `twindock enroll %s`. Nothing was written.",
+            pair->collection, collection, docking->config->file, collection, pair->collection, pair->collection,
+            collection);
     } else {
         TD_AUTOBUF struct td_buf advice = {0};
         td_advise(&docking->seen, &docking->judgement, &advice);

@@ -80,6 +80,15 @@ static int check_cards(const struct td_docking *docking, const struct td_card ca
     if (count == 2 && same_card(&cards[0], &cards[1]) && cards[0].layout == TD_LAYOUT_MIRRORED &&
         strcmp(cards[0].collection, collection) == 0 && strcasecmp(cards[0].pair, uuid) == 0)
         return 0;
+    if (count == 2 && same_card(&cards[0], &cards[1]) && cards[0].layout == TD_LAYOUT_MIRRORED &&
+        strcasecmp(cards[0].pair, uuid) == 0) {
+        td_fail_text(err, EEXIST,
+                     "By their card these disks are the mirrored backup of %s, and keep that name: give the section "
+                     "[collection %s] the name [collection %s] again, and say `twindock enroll %s --layout mirrored`. "
+                     "Nothing was written.",
+                     cards[0].collection, collection, cards[0].collection, cards[0].collection);
+        return TD_EXIT_REFUSED;
+    }
     const struct td_card *card = cards[0].pair[0] != '\0' ? &cards[0] : &cards[1];
     td_fail_text(
         err, EEXIST,

@@ -274,6 +274,10 @@ int td_enrolling_enter(struct td_docking *docking, struct td_ledger *ledger, con
     int rc = td_enrolling_read_cards(docking, cards, &count, err);
     if (rc != 0)
         return rc;
+    if (count == 2 && td_enrolling_another_name(docking, cards, collection))
+        rc = td_enrolling_rename(docking, collection, cards, err);
+    if (rc != 0)
+        return rc;
     if (!cards_fit(docking, cards, count, collection, uuid))
         return refuse(
             err, TD_EXIT_REFUSED,

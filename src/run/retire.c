@@ -2,6 +2,7 @@
 #include "twindock/base/cleanup.h"
 #include "twindock/base/clock.h"
 #include "twindock/base/escape.h"
+#include "twindock/config/config.h"
 #include "twindock/platform/json.h"
 #include "twindock/run/commands.h"
 #include "twindock/run/docking.h"
@@ -114,6 +115,11 @@ static void say(const struct retiring *r, struct td_buf *out) {
             "Pair %s of %s is retired. Its disks keep all that is on them, old versions too (RESTORE.txt says how to "
             "get at them).\nTo take the two up again, dock them and say: twindock enroll %s\n",
             r->pair->uuid, name, name);
+        if (td_config_collection(r->app->config, name) == NULL)
+            td_buf_printf(out,
+                          "That needs a section [collection %s]. Under another name, they are taken up with `target = "
+                          "%s` (or the target that it had) in that one's section.\n",
+                          name, name);
     } else {
         td_buf_printf(out,
                       "Member %s of %s is retired.\nTo put a new disk in its place, dock it beside member %c and say: "

@@ -211,4 +211,36 @@ td_is 0 "it is taken up again" enroll M
 td_is 0 "and run" run --json
 equal "nothing is copied" 0 "$(json copied)"
 undock
+
+# --- a collection gets another name -------------------------------------------------------------------------------
+
+card_name() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["collection"])' "$MNT/.twindock/card.json"; }
+renames() { # renames NAME REGEX COLLECTION: enroll is refused with a sentence, and writes nothing
+    local before
+    undock; before=$(sums "$A" "$B"); dock "$A" "$B"
+    td_is 2 "$1" enroll "$3"
+    matches "$1: the sentence" "$2" "$(cat "$ERR")"
+    undock; equal "$1: nothing was written" "$before" "$(sums "$A" "$B")"; dock "$A" "$B"
+}
+sed -i 's/^\[collection M\]/[collection Music]/' "$CONF"
+dock "$A" "$B"
+renames "another name, while it is enrolled" 'enrolled as the pair of M. If Music is its new name.*target = M.*twindock retire M.*twindock enroll Music' Music
+td_is 0 "another name: retire" retire M --yes
+matches "another name: retire says how it goes on" 'needs a section \[collection M\]. Under another name,.*target = M' "$(tr '\n' ' ' <"$OUT")"
+renames "another name, without a target" 'the backup of M, of which .* has no section.*target = M.*twindock enroll Music. again' Music
+printf '%s\n' '[collection M]' "source = $SRC" >>"$CONF"
+renames "another name, with a section for the old one" 'the backup of M, which .twindock enroll M. takes up again' Music
+sed -i '/^\[collection M\]/,$d' "$CONF"
+echo 'target = M' >>"$CONF"
+dock "$B" "$A"
+td_is 2 "another name: in each other's slots" enroll Music
+dock "$A" "$B"
+td_is 0 "another name: enroll" enroll Music
+td_is 0 "another name: run" run --json
+equal "another name: nothing is copied" '0 Music' "$(json copied) $(json collection)"
+equal "another name: nothing is wrong" '[] [] []' "$(json repaired) $(json unreadable) $(json noted)"
+undock
+equal "another name: on the cards" 'Music Music' "$(mounted "$A" card_name) $(mounted "$B" card_name)"
+check "another name: A equals the source" same_tree "$A" M
+check "another name: B's manifest holds" manifest_holds "$B"
 finish

@@ -21,7 +21,8 @@ int td_enrolling_open(struct td_docking *docking, const struct td_app *app, cons
  * Take the two disks of the dock (source slot: A, destination slot: B) into the ledger and write their cards. Both
  * hold acceptable ext4 filesystems of one UUID. Cards that are already there, of this collection and UUID, keep
  * their tokens and generation: that is how a lost ledger is begun anew. One that an enrolling cut short has left, and
- * that no run has used, gets its other half. A write-protected disk is refused before either is written to.
+ * that no run has used, gets its other half. Those of a collection that has been renamed get the new name. A
+ * write-protected disk is refused before either is written to.
  */
 int td_enrolling_enter(struct td_docking *docking, struct td_ledger *ledger, const char *collection,
                        enum td_layout layout, struct td_error *err);
@@ -41,6 +42,12 @@ int td_enroll_shown_half(const struct td_app *app, struct td_docking *docking, s
  * ledger knows it only from a bridge, or not at all. Says so in `out`. */
 int td_enrolling_learn(const struct td_docking *docking, struct td_ledger *ledger, struct td_buf *out,
                        struct td_error *err);
+
+/* Do the cards agree with each other, and with the disks and slots they are in, but for the collection? */
+bool td_enrolling_another_name(const struct td_docking *docking, const struct td_card cards[2], const char *collection);
+/* Then they get its name, where that is safe; or TD_EXIT_REFUSED with the sentence, or a negative errno. */
+int td_enrolling_rename(const struct td_docking *docking, const char *collection, struct td_card cards[2],
+                        struct td_error *err);
 
 /* --- shared among these files --------------------------------------------------------------------------- */
 /* What cards are there already; a card that is not there has no pair. */
