@@ -20,6 +20,7 @@ const char *const td_cause_names[TD_CAUSE_COUNT] = {
     [TD_CAUSE_LOST] = "no-good-copy",
     [TD_CAUSE_ATTRIBUTES] = "attributes-not-kept",
     [TD_CAUSE_TIME] = "time-not-kept",
+    [TD_CAUSE_LEFT_OUT] = "left-out",
     [TD_CAUSE_ACCEPTED] = "accepted",
     [TD_CAUSE_BRAKE] = "brake",
 };

@@ -1,11 +1,16 @@
 /* Walking the trees in parallel, each on its own disk, into the working tables. */
+#include "twindock/base/beneath.h"
 #include "twindock/base/buf.h"
+#include "twindock/base/cleanup.h"
 #include "twindock/base/clock.h"
 #include "twindock/run/engine.h"
 #include "twindock/sync/walk.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #define GATHER 64 /* entries a walker gathers before it asks for the ledger: asking costs more than an entry */
@@ -92,6 +97,35 @@ static int conclude(struct td_engine *engine, struct scan *scan, struct td_error
     return scan->rc;
 }
 
+/* What cannot be looked into may hold something. */
+static bool holds_anything(int root, const char *name) {
+    struct stat st;
+    if (fstatat(root, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return errno != ENOENT;
+    int fd = S_ISDIR(st.st_mode) ? td_open_beneath(root, name, O_RDONLY | O_DIRECTORY, 0) : -1;
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    if (dir == NULL) {
+        td_cleanup_fd(&fd);
+        return true;
+    }
+    int names = 0;
+    while (names < 3 && readdir(dir) != NULL) /* "." and ".." */
+        names++;
+    closedir(dir);
+    return names == 3;
+}
+
+/* What the source has under names that are not part of the tree is told: whoever keeps something there would not miss
+ * it in the backup before it is needed. */
+static int tell_left_out(struct td_engine *engine, struct td_error *err) {
+    const struct td_engine_side *source = &engine->side[TD_SOURCE];
+    int rc = 0;
+    for (const char *const *name = source->skip_top; name != NULL && *name != NULL && rc == 0; name++)
+        if (source->root >= 0 && !td_excluded(engine->exclude, *name, true) && holds_anything(source->root, *name))
+            rc = td_engine_incident(engine, TD_INCIDENT_NOTED, TD_CAUSE_LEFT_OUT, *name, TD_SOURCE, NULL, err);
+    return rc;
+}
+
 /* Inodes in use on the fuller member, which holds nothing but the collection: about what each of the trees has, unless
  * this is the first copy. A directory somewhere on a filesystem (sync) says nothing about what lies in it. */
 static uint64_t guess_entries(const struct td_engine *engine) {
@@ -134,5 +168,7 @@ int td_engine_scan(struct td_engine *engine, unsigned sides, struct td_error *er
         rc = rc != 0 ? rc : ended;
     }
     engine->shown = (struct td_progress_state){.phase = engine->phase};
+    if (rc == 0 && (sides & TD_SIDE_BIT(TD_SOURCE)) != 0)
+        rc = tell_left_out(engine, err);
     return rc != 0 ? rc : td_work_link(engine->ledger, err);
 }

@@ -21,8 +21,7 @@
 #include <unistd.h>
 
 #define SYNC_STORE ".twindock-sync"
-static const char *const store_skips[] = {SYNC_STORE, "lost+found", NULL};
-static const char *const source_skips[] = {"lost+found", NULL};
+static const char *const skips[] = {SYNC_STORE, "lost+found", NULL};
 
 struct syncing {
     const struct td_app *app;
@@ -148,7 +147,7 @@ static int prepare(struct syncing *syncing, const char *const *names, struct td_
             .root = syncing->root[side],
             .store = syncing->store[side],
             .alive = syncing->root[side] >= 0,
-            .skip_top = side == TD_SOURCE ? source_skips : store_skips,
+            .skip_top = skips,
         };
     syncing->engine_ready = true;
     return td_engine_init(engine, err);

@@ -70,4 +70,46 @@ matches "a symlink above the target: the sentence" 'Member B .*what stands at in
 undock
 check "a symlink above the target: A equals the source" same_tree "$A" in/here
 on_disk "$B" sh -c 'rm "$MNT/in" && mv "$MNT/elsewhere" "$MNT/in"'
+
+# --- names that the root of a disk has for itself -----------------------------------------------------------------
+
+noted() { python3 -c 'import json, sys; print(";".join(i["path"] + " " + i["cause"] for i in json.load(open(sys.argv[1]))["noted"]))' "$OUT"; }
+configure '' 'target = .
+max_change = 100%
+max_delete = 100%'
+rm -rf "$T/ledger"; new_pair
+mkdir "$SRC/lost+found" "$SRC/docs/lost+found"
+echo rescued >"$SRC/docs/lost+found/f"
+td_is 0 "at the root: an empty one" run --json
+equal "at the root: an empty one needs no word" '' "$(noted)"
+echo rescued >"$SRC/lost+found/#12"
+mkdir "$SRC/.twindock"
+echo mine >"$SRC/.twindock/card.json"
+td_is 0 "at the root: run" run --json
+equal "at the root: told" '.twindock left-out;lost+found left-out' "$(noted)"
+td_is 0 "at the root: in words" run
+check "at the root: in words, it says why" grep -q 'M/lost+found: is left out: the disks have one of their own' "$OUT"
+td_is 0 "at the root: dry run" run --dry-run
+undock
+check "at the root: further down there is no such thing" mounted "$A" test -s "$MNT/docs/lost+found/f"
+check "at the root: the card is the disk's own" mounted "$A" grep -q '"token"' "$MNT/.twindock/card.json"
+dock "$A" "$B"
+configure '' 'target = .
+exclude = /lost+found
+exclude = /.twindock'
+td_is 0 "at the root: excluded" run --json
+equal "at the root: what is excluded needs no word" '' "$(noted)"
+configure '' 'max_change = 100%
+max_delete = 100%'
+rm -rf "$T/ledger"; new_pair
+td_is 0 "in a directory: run" run --json
+equal "in a directory: all is taken" '' "$(noted)"
+undock
+check "in a directory: A equals the source" same_tree "$A"
+
+mkdir "$T/copy"
+"$TWINDOCK" sync "$SRC" "$T/copy" --json >"$OUT" 2>"$ERR"
+equal "sync: exit code" 0 $?
+equal "sync: told" 'lost+found left-out' "$(noted)"
+check "sync: the rest is there" test -s "$T/copy/.twindock/card.json"
 finish

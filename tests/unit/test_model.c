@@ -88,7 +88,7 @@ static void names_of_outcomes(void **state) {
     static const char *const causes[] = {
         "none",       "source-rot", "backup-rot",  "altered",      "edited-mtime-kept",   "unprovable",
         "read-error", "changing",   "write-error", "no-good-copy", "attributes-not-kept", "time-not-kept",
-        "accepted",   "brake",
+        "left-out",   "accepted",   "brake",
     };
     static const char *const results[] = {"running", "done", "done-unproven", "refused", "failed", "interrupted"};
     static const char *const actions[] = {"none", "mkdir", "copy",   "special", "attributes",
