@@ -21,8 +21,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const root_skips[] = {".twindock", "lost+found", NULL};
-
 /* The newest run that the cards know of: a ledger that was restored is behind it. */
 static int64_t newest_on_cards(const struct td_backup *backup) {
     int64_t newest = 0;
@@ -85,17 +83,6 @@ static bool is_wanted(const struct td_run_request *request, const char *collecti
 
 /* --- before the verdict ------------------------------------------------------------------------------------ */
 
-static void connect_members(struct td_backup *backup) {
-    const char *const *skips = strcmp(backup->collection->target, ".") == 0 ? root_skips : NULL;
-    struct td_engine *engine = &backup->engine;
-    for (int side = TD_A; side <= TD_B; side++) {
-        engine->side[side].root = backup->docking.mounted[side].collection;
-        engine->side[side].store = backup->docking.mounted[side].store;
-        engine->side[side].skip_top = skips;
-        engine->side[side].from_device = true;
-    }
-}
-
 /* An open round of proving goes on, unless its first evidence is too old to count: then a new one is begun. */
 static int64_t choose_cycle(const struct td_backup *backup) {
     int64_t open = backup->pair->cycle, began = 0;
@@ -127,12 +114,10 @@ static int prepare_engine(struct td_backup *backup, struct td_error *err) {
     };
     engine->side[TD_SOURCE] =
         (struct td_engine_side){.root = backup->source, .store = -1, .alive = true, .from_device = true};
-    if (strcmp(collection->target, ".") == 0)
-        engine->side[TD_SOURCE].skip_top = root_skips;
     for (int side = TD_A; side <= TD_B; side++)
         engine->side[side].alive = td_docking_slot(&backup->docking, (enum td_side)side) != NULL;
     td_history_name(backup->history, backup->run.id, backup->run.started);
-    connect_members(backup);
+    td_backup_connect(backup);
     backup->engine_ready = true;
     return td_engine_init(engine, err);
 }
@@ -162,36 +147,10 @@ static int show_plan(struct td_backup *backup, struct td_error *err) {
     return rc;
 }
 
-/* Somebody has put something else in the place of the collection's directory: that member has failed before it was
- * written to, and the other is served. */
-static bool lose_blocked(struct td_backup *backup, enum td_side side, int rc) {
-    TD_AUTOBUF struct td_buf reason = {0};
-    if (rc != -ENOTDIR)
-        return false;
-    backup->blocked[side] = true;
-    td_buf_printf(&reason, "what stands at %s on it is no directory", backup->collection->target);
-    td_engine_lose(&backup->engine, side, td_buf_text(&reason));
-    return true;
-}
-
-static int mount_to_look(struct td_backup *backup, struct td_error *err) {
-    for (int side = TD_A; side <= TD_B; side++) {
-        struct td_error error = {0};
-        if (!backup->engine.side[side].alive)
-            continue;
-        int rc = td_docking_mount_side(&backup->docking, (enum td_side)side, backup->collection->target, true, &error);
-        if (rc == 0 || lose_blocked(backup, (enum td_side)side, rc))
-            continue;
-        *err = error;
-        return rc;
-    }
-    return 0;
-}
-
 static int look_and_plan(struct td_backup *backup, unsigned sides, struct td_error *err) {
-    int rc = mount_to_look(backup, err);
+    int rc = td_backup_mount_to_look(backup, err);
     if (rc == 0) {
-        connect_members(backup);
+        td_backup_connect(backup);
         rc = td_engine_scan(&backup->engine, sides, err);
     }
     if (rc == 0)
@@ -206,7 +165,7 @@ static int look_and_plan(struct td_backup *backup, unsigned sides, struct td_err
         int closed = td_docking_unmount(&backup->docking, (enum td_side)side, rc == 0 ? err : NULL);
         rc = rc != 0 ? rc : closed;
     }
-    connect_members(backup);
+    td_backup_connect(backup);
     return rc;
 }
 
@@ -280,33 +239,6 @@ static int come_to_verdict(struct td_backup *backup, struct td_error *err) {
 }
 
 /* --- after the verdict --------------------------------------------------------------------------------------- */
-
-/* What history leaves free: the configured part of the disk, and the room in which the papers are written anew beside
- * the old ones, with as much again for what they grow by. Without it a small disk with much history would be full. */
-static void reserve(struct td_backup *backup, uint64_t total, uint64_t papers) {
-    uint64_t wanted = total / 10000 * (uint64_t)backup->collection->history_reserve + 2 * papers;
-    if (wanted > backup->engine.reserve)
-        backup->engine.reserve = wanted;
-}
-
-static void mount_for_writing(struct td_backup *backup) {
-    for (int side = TD_A; side <= TD_B; side++) {
-        struct td_error error = {0};
-        uint64_t total = 0, available = 0;
-        if (!backup->engine.side[side].alive)
-            continue;
-        int rc = td_docking_mount_side(&backup->docking, (enum td_side)side, backup->collection->target, false, &error);
-        if (rc == 0)
-            rc = td_mount_space(backup->docking.mounted[side].root, &total, &available, &error);
-        if (lose_blocked(backup, (enum td_side)side, rc))
-            continue;
-        if (rc != 0)
-            td_engine_lose(&backup->engine, (enum td_side)side, error.text);
-        else
-            reserve(backup, total, td_backup_papers(backup->docking.mounted[side].store));
-    }
-    connect_members(backup);
-}
 
 /* The whole of the work on the trees, while there is a member to work on. -ECANCELED when a signal ended it. */
 static int work(struct td_backup *backup, struct td_error *err) {
@@ -430,7 +362,7 @@ static int write_and_prove(struct td_backup *backup, struct td_error *err) {
 }
 
 static int carry_out(struct td_backup *backup, struct td_error *err) {
-    mount_for_writing(backup);
+    td_backup_mount_for_writing(backup);
     int rc = td_engine_members(&backup->engine) != 0 ? write_and_prove(backup, err) : 0;
     if (rc == 0 || rc == -ECANCELED) {
         bool completed = rc == 0 && td_engine_members(&backup->engine) != 0;

@@ -71,6 +71,14 @@ undock
 check "a symlink above the target: A equals the source" same_tree "$A" in/here
 on_disk "$B" sh -c 'rm "$MNT/in" && mv "$MNT/elsewhere" "$MNT/in"'
 
+on_both sh -c 'mv "$MNT/in/here" "$MNT/renamed"'
+configure '' 'target = renamed'
+dock "$A" "$B"
+td_is 0 "a target that was renamed on both disks: run" run --json
+equal "a target that was renamed on both disks: nothing is copied" '0 []' "$(json copied) $(json repaired)"
+undock
+check "a target that was renamed on both disks: the manifest holds" manifest_holds "$A"
+
 # --- names that the root of a disk has for itself -----------------------------------------------------------------
 
 noted() { python3 -c 'import json, sys; print(";".join(i["path"] + " " + i["cause"] for i in json.load(open(sys.argv[1]))["noted"]))' "$OUT"; }

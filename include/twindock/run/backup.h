@@ -45,6 +45,12 @@ int td_backup_dock(const struct td_app *app, const struct td_run_request *reques
                    struct td_error *err);
 
 /* --- steps, each in its own file ------------------------------------------------------------------------ */
+/* The members that are docked, without a write; then one whose collection is no directory is lost, and the others go
+ * on. Then for writing: whatever fails there is a member that is lost. */
+int td_backup_mount_to_look(struct td_backup *backup, struct td_error *err);
+void td_backup_mount_for_writing(struct td_backup *backup);
+/* The engine works on what is mounted, or no longer. */
+void td_backup_connect(struct td_backup *backup);
 /* A journal left by a power cut is replayed by e2fsck, when everything else is ok; *dirty: there was one. When a member
  * needs a person the reason is in `why`, the judgement is about its slot, and no byte of either disk has changed. */
 int td_backup_preen(struct td_backup *backup, bool *dirty, struct td_buf *why, struct td_error *err);
