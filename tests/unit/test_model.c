@@ -246,7 +246,8 @@ static void times_that_do_not_fit(void **state) {
         {{16725225600, 0}, {15032385534, 0}, false},
         {{16725225600, 0}, {INT32_MIN, 0}, false},
         {{-11644473600, 0}, {15032385535, 0}, false},
-        {{4102444800, 3}, {INT32_MAX, 0}, true}, /* 2100 on an XFS of old */
+        {{16725225600, 0}, {16299260424, 0}, true}, /* 2500 on XFS */
+        {{4102444800, 0}, {INT32_MAX, 0}, false}, /* 2038 is no end for a disk of ours */
     };
     for (size_t i = 0; i < COUNT(all); i++) {
         struct td_entry original = entry_of(S_IFREG | 0644), copy = original;
