@@ -49,6 +49,7 @@ static const struct phrase phrases[] = {
      ""},
     {TD_INCIDENT_NOTED, TD_CAUSE_ACCEPTED, ANYWHERE, "is right as it is in the source; it waits for the next run",
      false, ""},
+    {TD_INCIDENT_NOTED, TD_CAUSE_LEFT_OUT, ON_MEMBER, "has a new place ", true, ""},
     {TD_INCIDENT_NOTED, TD_CAUSE_LEFT_OUT, ANYWHERE, "is left out: the disks have one of their own there", false, ""},
     {TD_INCIDENT_NOTED, TD_CAUSE_TIME, ANYWHERE, "cannot keep its time ", true, ""},
     {TD_INCIDENT_NOTED, TD_CAUSE_ALTERED, ANYWHERE, "had been altered ", true, ""},

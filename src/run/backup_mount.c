@@ -38,6 +38,8 @@ int td_backup_mount_to_look(struct td_backup *backup, struct td_error *err) {
         if (!backup->engine.side[side].alive)
             continue;
         int rc = td_docking_mount_side(&backup->docking, (enum td_side)side, backup->collection->target, true, &error);
+        if (rc == 0)
+            rc = td_backup_look_for_target(backup, (enum td_side)side, &error);
         if (rc == 0 || lose_blocked(backup, (enum td_side)side, rc))
             continue;
         *err = error;

@@ -149,13 +149,14 @@ static bool is_told(enum td_why why) {
     return why == TD_WHY_ALTERED || why == TD_WHY_MISSING;
 }
 
-/* A member that has not even the collection's directory: that is told, not each file. */
+/* A member that has not even the collection's directory, or had another one: that is told, not each file. */
 static void excuse_missing(struct td_engine *engine, struct td_plan *plan) {
     for (int side = TD_A; side <= TD_B; side++) {
-        if (plan->member[side].why != TD_WHY_MISSING || engine->side[side].root >= 0)
+        bool whole = engine->side[side].root < 0 || engine->moved[side];
+        if (plan->member[side].why != TD_WHY_MISSING || !whole)
             continue;
         plan->member[side].why = TD_WHY_NEW;
-        engine->tree_gone[side] = true;
+        engine->tree_gone[side] = !engine->moved[side];
     }
 }
 

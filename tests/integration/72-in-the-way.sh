@@ -14,6 +14,7 @@ on_disk() { # on_disk IMAGE COMMAND...: with $MNT writable, as somebody does it 
     return $status
 }
 on_both() { local image; for image in "$A" "$B"; do on_disk "$image" "$@"; done; }
+noted() { python3 -c 'import json, sys; print(";".join(i["path"] + " " + i["cause"] for i in json.load(open(sys.argv[1]))["noted"]))' "$OUT"; }
 states() { echo "$(json members A state) $(json members B state)"; }
 
 # --- in the place of the collection -------------------------------------------------------------------------------
@@ -60,7 +61,12 @@ check "the files are gone: B equals the source" same_tree "$B"
 configure '' 'target = in/here
 max_change = 100%'
 dock "$A" "$B"
-td_is 0 "a target further down: run" run
+td_is 0 "a target further down: dry run" run --dry-run
+td_is 0 "a target further down: run" run --json
+equal "a target further down: told, and nothing is missed" ' left-out; left-out []' "$(noted) $(json repaired)"
+matches "a target further down: what was before" 'backed up to M before' "$(json noted 0 detail)"
+td_is 0 "a target further down: another run" run --json
+equal "a target further down: told once" '' "$(noted)"
 undock
 on_disk "$B" sh -c 'mv "$MNT/in" "$MNT/elsewhere" && ln -s elsewhere "$MNT/in"'
 dock "$A" "$B"
@@ -76,12 +82,24 @@ configure '' 'target = renamed'
 dock "$A" "$B"
 td_is 0 "a target that was renamed on both disks: run" run --json
 equal "a target that was renamed on both disks: nothing is copied" '0 []' "$(json copied) $(json repaired)"
+td_is 0 "a target that was renamed on both disks: another run" run --json
+equal "a target that was renamed on both disks: no word of it" '' "$(noted)"
+configure '' 'target = .
+max_delete = 100%
+max_change = 100%'
+td_is 0 "to the root: run" run --json
+equal "to the root: told, and nothing is missed" ' left-out; left-out []' "$(noted) $(json repaired)"
+configure '' 'target = M
+max_delete = 100%
+max_change = 100%'
+td_is 0 "from the root: run" run --json
+matches "from the root: told" 'backed up to the root of the disk before' "$(json noted 0 detail)"
+equal "from the root: nothing is missed" '[]' "$(json repaired)"
 undock
-check "a target that was renamed on both disks: the manifest holds" manifest_holds "$A"
+check "from the root: the manifest holds" manifest_holds "$A"
 
 # --- names that the root of a disk has for itself -----------------------------------------------------------------
 
-noted() { python3 -c 'import json, sys; print(";".join(i["path"] + " " + i["cause"] for i in json.load(open(sys.argv[1]))["noted"]))' "$OUT"; }
 configure '' 'target = .
 max_change = 100%
 max_delete = 100%'

@@ -94,7 +94,7 @@ static void names_of_outcomes(void **state) {
     static const char *const actions[] = {"none", "mkdir", "copy",   "special", "attributes",
                                           "link", "move",  "delete", "enter"};
     static const char *const whys[] = {
-        "none", "new", "edited", "stale", "altered", "type", "links", "attributes", "gone", "repair",
+        "none", "new", "edited", "stale", "altered", "missing", "type", "links", "attributes", "gone", "repair",
     };
     assert_names(td_incident_names, incidents, COUNT(incidents));
     assert_int_equal(COUNT(causes), TD_CAUSE_COUNT);
@@ -247,7 +247,7 @@ static void times_that_do_not_fit(void **state) {
         {{16725225600, 0}, {INT32_MIN, 0}, false},
         {{-11644473600, 0}, {15032385535, 0}, false},
         {{16725225600, 0}, {16299260424, 0}, true}, /* 2500 on XFS */
-        {{4102444800, 0}, {INT32_MAX, 0}, false}, /* 2038 is no end for a disk of ours */
+        {{4102444800, 0}, {INT32_MAX, 0}, false},   /* 2038 is no end for a disk of ours */
     };
     for (size_t i = 0; i < COUNT(all); i++) {
         struct td_entry original = entry_of(S_IFREG | 0644), copy = original;

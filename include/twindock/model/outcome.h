@@ -30,7 +30,7 @@ enum td_cause {
     TD_CAUSE_LOST,           /* "no-good-copy": every copy is bad */
     TD_CAUSE_ATTRIBUTES, /* "attributes-not-kept": extended attributes that do not fit on a member; the rest is there */
     TD_CAUSE_TIME,       /* "time-not-kept": a time outside of what a member's filesystem can keep */
-    TD_CAUSE_LEFT_OUT,   /* "left-out": a name that the root of a disk has for itself */
+    TD_CAUSE_LEFT_OUT,   /* "left-out": a name that a disk's root has for itself; an old target */
     TD_CAUSE_ACCEPTED,   /* "accepted": somebody said that the source is right */
     TD_CAUSE_BRAKE,      /* "brake": changed in the source after the plan, with too many others; not copied */
     TD_CAUSE_COUNT

@@ -49,6 +49,8 @@ int td_backup_dock(const struct td_app *app, const struct td_run_request *reques
  * on. Then for writing: whatever fails there is a member that is lost. */
 int td_backup_mount_to_look(struct td_backup *backup, struct td_error *err);
 void td_backup_mount_for_writing(struct td_backup *backup);
+/* A member that has been backed up to another directory is told, and nothing on it is missed because of that. */
+int td_backup_look_for_target(struct td_backup *backup, enum td_side side, struct td_error *err);
 /* The engine works on what is mounted, or no longer. */
 void td_backup_connect(struct td_backup *backup);
 /* A journal left by a power cut is replayed by e2fsck, when everything else is ok; *dirty: there was one. When a member

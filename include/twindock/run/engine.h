@@ -84,6 +84,7 @@ struct td_engine {
     bool planned;                    /* a plan was made before: what it reported is not reported again */
     bool hold_deletions;             /* the source moved under the walk: what seems gone may be elsewhere */
     bool touched;                    /* a member was given something to do: it may not be what the walk saw any more */
+    bool moved[TD_SIDES];            /* a member has been written before, but to another directory */
     bool tree_gone[TD_SIDES];        /* a member has lost all that was proven on it: the collection's directory, too */
     bool moves_first;                /* what is known of moved files must be entered before their old paths change */
     bool repairing;                  /* the second pass of apply: repairs judged from the proof */
