@@ -197,7 +197,10 @@ check "the power is cut while A is written" cut_power "$A"
 check "the journal alone has it" sh -c "! debugfs -R 'stat /M/docs/intruder' '$A' 2>&1 | grep -q Inode:"
 IN1=$A IN2=$B
 judged ok "a journal left by a power cut" 'Member A of M'
-passes "a run after a power cut"
+dock "$A" "$B"
+td_is 5 "a run after a power cut finds what is gone" run --json
+equal "a run after a power cut says what" 'docs/t1.txt A' "$(json repaired 0 path) $(json repaired 0 member)"
+undock
 check "the journal was replayed" sh -c "! dumpe2fs -h '$A' 2>/dev/null | grep -q needs_recovery"
 check "the filesystem is sound" e2fsck -fn "$A"
 check "what the journal brought back was made right on A" same_tree "$A"
