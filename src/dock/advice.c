@@ -186,26 +186,6 @@ static void advise_duplicate(const struct td_words *w) {
     say_places(w);
 }
 
-/* The drive of a member on which the pair's filesystem can no longer be found: worth more than "foreign". */
-static bool say_if_drive_is_known(const struct td_words *w, int s) {
-    const struct td_match_result *other = &w->judgement->slots[1 - s];
-    if (other->pair == NULL || w->judgement->alike)
-        return false;
-    for (int i = 0; i < 2; i++) {
-        if (td_drive_word(&td_words_slot(w, s)->identity, other->pair, i) != TD_DRIVE_SAME)
-            continue;
-        td_say(w, " Its drive is that of ");
-        td_words_member(w, other->pair, i, true, false);
-        td_say(w,
-               ", whose filesystem is gone or damaged. Take it out and find out why before you trust it again; a new "
-               "disk takes its place with ");
-        td_words_replace(w, other->pair, i);
-        td_say(w, ".");
-        return true;
-    }
-    return false;
-}
-
 /* True: with what to do about it. */
 static bool say_foreign(const struct td_words *w, int s) {
     const struct td_slot *slot = td_words_slot(w, s);
@@ -219,7 +199,7 @@ static bool say_foreign(const struct td_words *w, int s) {
     }
     td_say(w, ".");
     td_words_cut_off(w, s);
-    return say_if_drive_is_known(w, s);
+    return td_words_owner(w, s);
 }
 
 /* Nothing whatever is on it. Only such disks may be spoken of as if they could be formatted. */
@@ -280,9 +260,13 @@ static void advise_foreign(const struct td_words *w) {
         advise_twins(w);
         return;
     }
-    say_foreign(w, TD_SLOT_SOURCE);
+    bool known = say_foreign(w, TD_SLOT_SOURCE);
     td_say(w, " ");
-    say_foreign(w, TD_SLOT_DESTINATION);
+    known = say_foreign(w, TD_SLOT_DESTINATION) || known;
+    if (known) {
+        td_say(w, " Put in the two disks of one pair.");
+        return;
+    }
     if (is_blank(w, TD_SLOT_SOURCE) && is_blank(w, TD_SLOT_DESTINATION)) {
         td_say(w, " Put in the two disks of one pair, or make these two a pair with `twindock format COLLECTION`.");
         return;

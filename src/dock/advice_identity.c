@@ -76,3 +76,34 @@ void td_words_by_card_alone(const struct td_words *w) {
     td_say_collection(w, w->judgement->pair);
     td_say(w, "` enters those of their drives.");
 }
+
+/* Is there something on the disk of which nobody knows what it is? Then it may be what is left of the backup. */
+static bool may_hold_remains(const struct td_slot *slot) {
+    return slot->problem[0] == '\0' && slot->fs.type[0] == '\0' && !slot->fs.ambivalent && !slot->fs.partition_table;
+}
+
+/* ext4 has copies of its superblock. With blocks of 4096 bytes, as mkfs.ext4 makes them on any disk of today, the first
+ * is in block 32768. */
+static void say_remains(const struct td_words *w, int s) {
+    td_say(w, " Do not format it: its files may still be there. `e2fsck -n -b 32768 ");
+    td_quote(w, td_words_slot(w, s)->at.node);
+    td_say(w, "` shows it and changes nothing; without -n it mends.");
+}
+
+bool td_words_owner(const struct td_words *w, int s) {
+    const struct td_drive_owner *owner = &w->judgement->owner[s];
+    const struct td_match_result *other = &w->judgement->slots[1 - s];
+    if (owner->pair == NULL || (!owner->certain && (w->judgement->alike || other->pair == owner->pair)))
+        return false; /* or the dock's name for this slot, in which its member is missed */
+    td_say(w, owner->certain ? " Its drive is that of " : " By the serial that the dock reports its drive is that of ");
+    td_words_member(w, owner->pair, owner->member, true, false);
+    td_say(w, owner->certain ? ", whose filesystem is gone or damaged."
+                             : ". Unless that is the dock's own serial, the filesystem of that member is gone or "
+                               "damaged.");
+    if (may_hold_remains(td_words_slot(w, s)))
+        say_remains(w, s);
+    td_say(w, " Take it out and find out why before you trust it again; a new disk takes its place with ");
+    td_words_replace(w, owner->pair, owner->member);
+    td_say(w, ".");
+    return true;
+}

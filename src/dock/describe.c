@@ -135,6 +135,12 @@ static void describe_foreign(const struct td_words *w, int slot) {
     td_words_disk(w, slot);
 }
 
+void td_describe_owner(const struct td_observation *seen, const struct td_judgement *judgement, int slot,
+                       struct td_buf *out) {
+    const struct td_words w = {out, seen, judgement};
+    td_words_member(&w, judgement->owner[slot].pair, judgement->owner[slot].member, true, false);
+}
+
 void td_describe_slot(const struct td_observation *seen, const struct td_judgement *judgement, int slot,
                       struct td_buf *out) {
     const struct td_words w = {out, seen, judgement};

@@ -222,3 +222,51 @@ void td_match_slots(const struct td_observation *seen, const struct td_pair *pai
     for (int s = 0; s < TD_SLOTS; s++)
         out[s] = match_disk(&slots[s], pairs, pair_count, false);
 }
+
+/* --- whose drive is it? ------------------------------------------------------------------------------------------ */
+
+/* A member that is recognised in the other slot is there and not here. */
+static bool is_in(const struct td_match_result *match, const struct td_pair *pair, int member) {
+    return match->match == TD_MATCH_MEMBER && match->pair == pair && match->member == member;
+}
+
+/* Is this the drive's own name, and not one that a dock gives to whatever is in this slot? */
+static bool is_own_name(const struct td_observation *seen, int s, const struct td_member *member) {
+    const struct td_identity *told = &seen->slots[s].identity;
+    return seen->mode == TD_MODE_INDIVIDUAL && !(is_bridge(told) && is_bridge(&member->identity)) &&
+           !(seen->slots[1 - s].present && td_drive_alike(told, &seen->slots[1 - s].identity));
+}
+
+static bool is_of_size(const struct td_slot *slot, const struct td_member *member) {
+    return member->size == 0 || member->size == slot->disk.size;
+}
+
+static struct td_drive_owner find_owner(const struct td_observation *seen, const struct td_pair *pairs,
+                                        size_t pair_count, const struct td_match_result *elsewhere, int s) {
+    struct td_drive_owner owner = {0};
+    int count = 0;
+    for (size_t i = 0; i < pair_count; i++) {
+        for (int m = 0; m < 2; m++) {
+            const struct td_member *member = &pairs[i].members[m];
+            if (member->letter == 0 || is_in(elsewhere, &pairs[i], m) ||
+                td_drive_word(&seen->slots[s].identity, &pairs[i], m) != TD_DRIVE_SAME)
+                continue;
+            if (is_own_name(seen, s, member))
+                return (struct td_drive_owner){&pairs[i], m, true};
+            if (!is_of_size(&seen->slots[s], member))
+                continue;
+            owner = (struct td_drive_owner){&pairs[i], m, false};
+            count++;
+        }
+    }
+    return count == 1 ? owner : (struct td_drive_owner){0};
+}
+
+void td_drive_owners(const struct td_observation *seen, const struct td_pair *pairs, size_t pair_count,
+                     const struct td_match_result match[TD_SLOTS], struct td_drive_owner out[TD_SLOTS]) {
+    for (int s = 0; s < TD_SLOTS; s++) {
+        out[s] = (struct td_drive_owner){0};
+        if (seen->slots[s].present && match[s].match != TD_MATCH_MEMBER)
+            out[s] = find_owner(seen, pairs, pair_count, &match[1 - s], s);
+    }
+}

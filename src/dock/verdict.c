@@ -277,6 +277,7 @@ struct td_judgement td_judge_dock(const struct td_observation *seen, const struc
                                   const struct td_policy *policy) {
     struct td_judgement j = {.slot_of = {-1, -1}, .slot = -1, .slots_any = policy->slots_any};
     td_match_slots(seen, pairs, pair_count, j.slots);
+    td_drive_owners(seen, pairs, pair_count, j.slots, j.owner);
     j.pair = common_pair(j.slots);
     j.alike = seen->slots[0].present && seen->slots[1].present &&
               td_drive_alike(&seen->slots[0].identity, &seen->slots[1].identity);

@@ -70,6 +70,8 @@ static inline void td_say_slot(const struct td_words *w, int s) {
 
 /* A disk alone in a dock that says of it what its drive would not (td_judgement's `hidden`). */
 void td_advise_hidden(const struct td_words *w, int slot);
+/* Where a disk that belongs to no pair is a member's by its drive, append that and what to do. False: it is not. */
+bool td_words_owner(const struct td_words *w, int slot);
 /* Append what else a `bridged` stranger may be, else nothing. */
 void td_words_bridged(const struct td_words *w, int slot);
 /* Append why the members are known by their cards alone, where a dock's word was passed over, else nothing. */

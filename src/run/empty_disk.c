@@ -36,6 +36,45 @@ int td_enrolling_may_format(const struct td_docking *docking, int slot, bool era
     return TD_EXIT_REFUSED;
 }
 
+/* A drive whose filesystem cannot be found may have lost no more than its first block. */
+static void fail_drive(const struct td_docking *docking, int slot, struct td_error *err) {
+    const struct td_drive_owner *owner = &docking->judgement.owner[slot];
+    TD_AUTOBUF struct td_buf whose = {0};
+    td_describe_owner(&docking->seen, &docking->judgement, slot, &whose);
+    if (owner->certain)
+        td_fail_text(err, EINVAL,
+                     "The drive of the disk in the %s slot is that of %s, which is enrolled, though its filesystem is "
+                     "not found. It is not formatted: look first whether it can be mended (`e2fsck -n -b 32768 %s` "
+                     "changes nothing). If that member is really to be given up, say `twindock retire %s %c` first.",
+                     td_slot_names[slot], td_buf_text(&whose), docking->seen.slots[slot].at.node,
+                     owner->pair->collection, "AB"[owner->member]);
+    else
+        td_fail_text(err, EINVAL,
+                     "By the serial that the dock reports, the disk in the %s slot is %s, which is enrolled, though "
+                     "its filesystem is not found. If that is the dock's own serial, and everything on the disk may "
+                     "be lost, say --erase.",
+                     td_slot_names[slot], td_buf_text(&whose));
+}
+
+int td_enrolling_check_drive(const struct td_docking *docking, int slot, const struct td_pair *pair, int replaced,
+                             bool erase, struct td_error *err) {
+    const struct td_drive_owner *owner = &docking->judgement.owner[slot];
+    if (owner->pair == NULL)
+        return 0;
+    bool its_own = owner->pair == pair && owner->member == replaced;
+    if ((its_own && !owner->certain) || ((its_own || !owner->certain) && erase))
+        return 0;
+    if (its_own)
+        td_fail_text(err, EINVAL,
+                     "The disk in the %s slot is the very one that is to be replaced: its drive is that of member %c "
+                     "of %s. Find out first why its filesystem is not found (`e2fsck -n -b 32768 %s` changes "
+                     "nothing). If it is sound, and everything on it may be lost, say --erase.",
+                     td_slot_names[slot], "AB"[replaced], pair -> collection, docking -> seen.slots[slot].at.node);
+    else
+        fail_drive(docking, slot, err);
+    return TD_EXIT_REFUSED;
+}
+
 int td_enrolling_card(const struct td_docking *docking, int slot, struct td_card *card) {
     const struct td_slot *seen = &docking->seen.slots[slot];
     if (!seen->super_read)

@@ -37,7 +37,9 @@ static int check_disks(const struct td_docking *docking, bool erase, struct td_e
                          td_slot_names[i], td_buf_text(&what), LEAST_SIZE >> 20);
             return TD_EXIT_REFUSED;
         }
-        int rc = td_enrolling_may_format(docking, i, erase, err);
+        int rc = td_enrolling_check_drive(docking, i, NULL, 0, erase, err);
+        if (rc == 0)
+            rc = td_enrolling_may_format(docking, i, erase, err);
         if (rc != 0)
             return rc;
     }

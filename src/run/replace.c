@@ -131,7 +131,9 @@ static int check_new(struct replacing *r, struct td_error *err) {
                      td_slot_names[r->made], td_buf_text(&what));
         return TD_EXIT_REFUSED;
     }
-    int rc = td_enrolling_may_format(&r->docking, r->made, r->request->erase, err);
+    int rc = td_enrolling_check_drive(&r->docking, r->made, r->pair, r->gone, r->request->erase, err);
+    if (rc == 0)
+        rc = td_enrolling_may_format(&r->docking, r->made, r->request->erase, err);
     if (rc == 0 && td_enrolling_card(&r->docking, r->made, &card) && !is_leftover(r, &card))
         rc = td_enrolling_refuse_card(&r->docking, r->made, &card, err);
     return rc;

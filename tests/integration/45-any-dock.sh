@@ -114,4 +114,58 @@ td_is 0 "a run there" run
 undock
 check "A is as the source" same_tree "$A"
 check "B is as the source" same_tree "$B"
+
+# --- a member whose superblock is lost, known by its drive ---------------------------------------------------------------
+
+N=$T/n.img
+printf '\n[collection N]\nsource = %s\n' "$SRC" >>"$CONF"
+dd if=/dev/zero of="$B" bs=4096 count=1 conv=notrunc status=none
+new_disk "$N" 32M
+before=$(sums "$N" "$B")
+dock "$N" "$B"
+says 'ata WD-NEW' 'ata WD-WCC4N0'
+told >/dev/null
+matches "check says whose drive it is" 'Its drive is that of member B of M \(WD-WCC4N0\), whose filesystem is gone or damaged. Do not format it' "$(advice)"
+check "and offers no pair of the two" sh -c "! grep -q 'twindock format' '$OUT'"
+for erase in '' --erase; do
+    # shellcheck disable=SC2086
+    td_is 2 "it is not formatted${erase:+, whatever is said}" format N --yes $erase
+    matches "for whose it is" 'that of member B of M \(WD-WCC4N0\), which is enrolled.*e2fsck -n -b 32768.*twindock retire M B' "$(said)"
+done
+undock
+equal "not a byte was written" "$before" "$(sums "$N" "$B")"
+dock "$A" "$B"
+says 'ata WD-WCC4M7' 'ata WD-WCC4N0'
+td_is 2 "it does not take its own place by the way" enroll M --replace B --yes
+matches "but is named" 'very one that is to be replaced.*member B of M.*--erase' "$(said)"
+td_is 0 "it does when that is meant" enroll M --replace B --yes --erase
+td_is 0 "and is filled" run
+undock
+check "B is as the source again" same_tree "$B"
+
+# Where a dock has a name for each bay, whatever is in them has it.
+dock "$A" "$B"
+td_is 0 "retire the pair" retire M --yes
+says 'usb-vpd DOCK-0' 'usb-vpd DOCK-1'
+td_is 0 "enroll it where the dock speaks" enroll M
+new_disk "$C" 32M
+dock "$N" "$C"
+says 'usb-vpd DOCK-0' 'usb-vpd DOCK-1'
+told >/dev/null
+matches "new disks by their names" 'By the serial that the dock reports its drive is that of member A of M' "$(advice)"
+td_is 2 "are not formatted just so" format N --yes
+matches "and it says why" 'By the serial that the dock reports, the disk in the source slot is member A of M.*--erase' "$(said)"
+dock "$A" "$N"
+says 'usb-vpd DOCK-0' 'usb-vpd DOCK-1'
+td_is 0 "a new disk in the bay of the one it replaces is nothing special" enroll M --replace B --yes
+new_disk "$N" 32M
+dock "$N" "$C"
+says 'usb-vpd DOCK-0' 'usb-vpd DOCK-1'
+td_is 0 "--erase makes a second pair" format N --yes --erase
+new_disk "$N" 32M; new_disk "$C" 32M
+printf '\n[collection O]\nsource = %s\n' "$SRC" >>"$CONF"
+dock "$N" "$C"
+says 'usb-vpd DOCK-0' 'usb-vpd DOCK-1'
+td_is 0 "after which the names are known for the dock's" format O --yes
+undock
 finish

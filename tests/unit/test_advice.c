@@ -205,6 +205,36 @@ static void test_foreign_that_says_more(void **state) {
         "trust it again; a new disk takes its place with `twindock enroll M --replace B`.");
 }
 
+/* The superblock is lost, and the drive tells whose disk it is, whatever is beside it. */
+static void test_foreign_of_a_known_drive(void **state) {
+    (void)state;
+    PUT(disk(0, "", "", "", "ST-4TA")->at.node, "/dev/sdb");
+    disk(1, "", "", "", "X1");
+    const char *sentence =
+        "The disk in the source slot belongs to no enrolled pair: it is a disk without a known filesystem (1.9T, "
+        "serial ST-4TA). Its drive is that of member A of Tb (ST-4TA), whose filesystem is gone or damaged. Do not "
+        "format it: its files may still be there. `e2fsck -n -b 32768 /dev/sdb` shows it and changes nothing; without "
+        "-n it mends. Take it out and find out why before you trust it again; a new disk takes its place with "
+        "`twindock enroll Tb --replace A`. The disk in the destination slot belongs to no enrolled pair: it is a disk "
+        "without a known filesystem (1.9T, serial X1). Put in the two disks of one pair.";
+    assert_advice(TD_FOREIGN_DISK, sentence);
+    seen.slots[0].disk.size -= 512; /* its name is enough */
+    assert_advice(TD_FOREIGN_DISK, sentence);
+
+    /* A dock may report a serial of its own, for every disk that is put into this slot. */
+    seen.slots[0].disk.size += 512;
+    seen.slots[0].identity.source = pairs[1].members[0].identity.source = TD_IDENTITY_BRIDGE;
+    assert_advice(
+        TD_FOREIGN_DISK,
+        "The disk in the source slot belongs to no enrolled pair: it is a disk without a known filesystem (1.9T, "
+        "serial ST-4TA). By the serial that the dock reports its drive is that of member A of Tb (ST-4TA). Unless that "
+        "is the dock's own serial, the filesystem of that member is gone or damaged. Do not format it: its files may "
+        "still be there. `e2fsck -n -b 32768 /dev/sdb` shows it and changes nothing; without -n it mends. Take it out "
+        "and find out why before you trust it again; a new disk takes its place with `twindock enroll Tb --replace A`. "
+        "The disk in the destination slot belongs to no enrolled pair: it is a disk without a known filesystem (1.9T, "
+        "serial X1). Put in the two disks of one pair.");
+}
+
 /* The ledger is lost: the one thing that must not be said is how to format. */
 static void test_foreign_twins(void **state) {
     (void)state;
@@ -619,6 +649,7 @@ int main(void) {
         cmocka_unit_test_setup(test_duplicate, setup),
         cmocka_unit_test_setup(test_foreign, setup),
         cmocka_unit_test_setup(test_foreign_that_says_more, setup),
+        cmocka_unit_test_setup(test_foreign_of_a_known_drive, setup),
         cmocka_unit_test_setup(test_foreign_twins, setup),
         cmocka_unit_test_setup(test_exchange_beside_a_misplaced_member, setup),
         cmocka_unit_test_setup(test_unknown, setup),

@@ -34,10 +34,19 @@ struct td_match_result {
     const char *why;            /* TD_MATCH_PAIR: "it has no card", for the sentence; "" otherwise. Static text */
 };
 
+/* Whose drive a disk is that was not recognised as a member: where the superblock is lost, the drive still tells. */
+struct td_drive_owner {
+    const struct td_pair *pair; /* into the caller's array; NULL: nobody's, as far as it is known */
+    int member;                 /* 0: A, 1: B */
+    bool certain;               /* the drive itself told its name, now or when it was enrolled. Else it may be the name
+                                   that the dock gives to whatever is in that slot */
+};
+
 struct td_judgement {
     enum td_verdict verdict;    /* td_judge_dock never gives TD_SOURCE_MISSING or TD_BRAKE: the run sets these */
     const struct td_pair *pair; /* the pair concerned, NULL when it cannot be said */
     struct td_match_result slots[TD_SLOTS];
+    struct td_drive_owner owner[TD_SLOTS];
     int slot_of[2];       /* which slot holds member A, B; -1: absent */
     int slot;             /* the slot that the sentence is about, -1: both or none */
     bool slots_any;       /* the policy's: what the sentence may ask for */
@@ -81,6 +90,11 @@ enum td_drive_word { TD_DRIVE_SILENT, TD_DRIVE_SAME, TD_DRIVE_UNSURE, TD_DRIVE_O
 enum td_drive_word td_drive_word(const struct td_identity *seen, const struct td_pair *pair, int member);
 /* The drive is neither member of this pair, by its own word: its filesystem is not to be mounted. */
 bool td_drive_stranger(const struct td_identity *seen, const struct td_pair *pair);
+/* Whose drives the disks are that `match` did not recognise. A name that only a bridge has told, or a dock that
+ * mirrors, or that both slots have, counts for a disk of the member's size alone, and not when several members have it.
+ */
+void td_drive_owners(const struct td_observation *seen, const struct td_pair *pairs, size_t pair_count,
+                     const struct td_match_result match[TD_SLOTS], struct td_drive_owner out[TD_SLOTS]);
 /* Why a member's filesystem is `unclean`, as words for a sentence; NULL: it is not. A journal that a power cut left
  * behind is no flaw here: the run tries e2fsck -p when all else is ok. */
 const char *td_slot_flaw(const struct td_slot *slot);
@@ -103,5 +117,8 @@ void td_advise(const struct td_observation *seen, const struct td_judgement *jud
  */
 void td_describe_slot(const struct td_observation *seen, const struct td_judgement *judgement, int slot,
                       struct td_buf *out);
+/* The member whose drive is in a slot (the judgement's `owner`), in words: "member B of M (WD-WCC4N0)". */
+void td_describe_owner(const struct td_observation *seen, const struct td_judgement *judgement, int slot,
+                       struct td_buf *out);
 
 #endif

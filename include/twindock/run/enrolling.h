@@ -67,6 +67,13 @@ int td_enrolling_fail_one_disk(const struct td_docking *docking, struct td_error
 /* May the disk in this slot be formatted? Never while it is in use or write-protected; with anything on it only when
  * `erase`. 0, or TD_EXIT_REFUSED with the sentence in `err`. Whose disk it is the caller asks. */
 int td_enrolling_may_format(const struct td_docking *docking, int slot, bool erase, struct td_error *err);
+/*
+ * Whose the disk in this slot is by its drive, though nothing on it says so: an enrolled member's is never formatted.
+ * That of the member `replaced` of `pair` (NULL: none), and one of which only a dock says so, is when `erase`. 0, or
+ * TD_EXIT_REFUSED with the sentence in `err`.
+ */
+int td_enrolling_check_drive(const struct td_docking *docking, int slot, const struct td_pair *pair, int replaced,
+                             bool erase, struct td_error *err);
 /* The card of a backup on the disk in this slot, whether this machine's ledger knows it or not. 1: *card is it; 0:
  * there is none that can be read. */
 int td_enrolling_card(const struct td_docking *docking, int slot, struct td_card *card);
