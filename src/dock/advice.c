@@ -202,11 +202,9 @@ static bool say_foreign(const struct td_words *w, int s) {
     return td_words_owner(w, s);
 }
 
-/* Nothing whatever is on it. Only such disks may be spoken of as if they could be formatted. */
+/* Only such disks may be spoken of as if they could be formatted. */
 static bool is_blank(const struct td_words *w, int s) {
-    const struct td_slot *slot = td_words_slot(w, s);
-    return slot->present && slot->problem[0] == '\0' && slot->fs.type[0] == '\0' && !slot->fs.ambivalent &&
-           !slot->fs.partition_table;
+    return td_words_slot(w, s)->blank && td_words_slot(w, s)->problem[0] == '\0';
 }
 
 /* Two ext4 filesystems of one UUID: made as a pair, and perhaps the last copies that there are. */

@@ -79,7 +79,8 @@ void td_words_by_card_alone(const struct td_words *w) {
 
 /* Is there something on the disk of which nobody knows what it is? Then it may be what is left of the backup. */
 static bool may_hold_remains(const struct td_slot *slot) {
-    return slot->problem[0] == '\0' && slot->fs.type[0] == '\0' && !slot->fs.ambivalent && !slot->fs.partition_table;
+    return !slot->blank && slot->problem[0] == '\0' && slot->fs.type[0] == '\0' && !slot->fs.ambivalent &&
+           !slot->fs.partition_table;
 }
 
 /* ext4 has copies of its superblock. With blocks of 4096 bytes, as mkfs.ext4 makes them on any disk of today, the first

@@ -118,10 +118,11 @@ static void describe_foreign(const struct td_words *w, int slot) {
     else if (fs->ambivalent)
         td_buf_puts(w->out, "a disk with the marks of several filesystems");
     else if (fs->type[0] == '\0')
-        td_buf_printf(w->out, "a %s without a known filesystem",
+        td_buf_printf(w->out, "a %s without a known filesystem%s",
                       fs->partition_table                       ? "partitioned disk"
                       : disk->at.number != disk->at.disk_number ? "partition"
-                                                                : "disk");
+                                                                : "disk",
+                      disk->blank || fs->partition_table ? "" : " but with data on it");
     else {
         td_buf_printf(w->out, "%s ", article(fs->type));
         td_escape_text(w->out, fs->type);

@@ -120,6 +120,18 @@ static void look_at_filesystem(const struct place *place, const struct enrolled 
         note_problem(slot, &err);
 }
 
+/* Only what is blank may be formatted just so. A read error counts as something. */
+static void look_for_anything(struct td_slot *slot) {
+    struct td_error err = {0};
+    if (!slot->present || slot->problem[0] != '\0' || slot->fs.type[0] != '\0' || slot->fs.ambivalent ||
+        slot->fs.partition_table)
+        return;
+    int blank = td_blockdev_is_blank(&slot->at, &err);
+    slot->blank = blank > 0;
+    if (blank < 0)
+        note_problem(slot, &err);
+}
+
 /* May this disk be mounted, read-only, to look for its card? Only with an enrolled UUID on a sound-looking ext4, on a
  * drive that is an enrolled one as far as it can be told. */
 static bool may_mount(const struct td_slot *slot, const struct enrolled *enrolled, bool alike) {
@@ -170,8 +182,10 @@ static void look(const struct place places[TD_SLOTS], const struct enrolled *enr
         look_at_disk(&places[s], &slots[s]);
     bool both = slots[0].present && slots[1].present;
     out->one_device = both && slots[0].disk.disk_number == slots[1].disk.disk_number;
-    for (int s = 0; s < TD_SLOTS; s++)
+    for (int s = 0; s < TD_SLOTS; s++) {
         look_at_filesystem(&places[s], enrolled, &slots[s]);
+        look_for_anything(&slots[s]);
+    }
 
     /* One serial for both bays is the bridge's: then it must not keep us from reading the cards, which tell them apart.
      */

@@ -12,16 +12,12 @@
 #include <string.h>
 #include <unistd.h>
 
-static bool is_empty(const struct td_slot *slot) {
-    return slot->fs.type[0] == '\0' && !slot->fs.partition_table && !slot->fs.ambivalent && slot->problem[0] == '\0';
-}
-
 int td_enrolling_may_format(const struct td_docking *docking, int slot, bool erase, struct td_error *err) {
     const struct td_slot *seen = &docking->seen.slots[slot];
     TD_AUTOBUF struct td_buf what = {0};
     td_describe_slot(&docking->seen, &docking->judgement, slot, &what);
     td_write_protect_recover(&seen->at);
-    if (!is_empty(seen) && !erase)
+    if ((!seen->blank || seen->problem[0] != '\0') && !erase)
         td_fail_text(err, EINVAL,
                      "The %s slot holds %s. It is not empty; if everything on it may be lost, say --erase.",
                      td_slot_names[slot], td_buf_text(&what));
@@ -104,7 +100,7 @@ int td_enrolling_refuse_card(const struct td_docking *docking, int slot, const s
     td_fail_text(err, EEXIST,
                  "The %s slot holds member %c of %s, a backup made by twindock on %s. It is not formatted: `twindock "
                  "enroll %s` takes the pair into this machine's ledger. If it is really to be given up, wipe it "
-                 "first: wipefs -a %s",
+                 "first (wipefs -a %s), and say --erase.",
                  td_slot_names[slot], card->member, card->collection, card->host, card->collection,
                  docking->seen.slots[slot].fs.device.node);
     return TD_EXIT_REFUSED;

@@ -61,6 +61,32 @@ mkswap -q "$Y" 2>/dev/null
 refuses "swap space" 'destination slot holds .*swap.*--erase' "$A" "$Y" format M --yes
 refuses "not empty, and not even asked" '--erase' "$X" "$Y" format M
 
+# What libblkid does not know is no empty disk.
+new_disk "$Y" 32M
+mkfs.ext4 -q -b 1024 "$Y"
+dd if=/dev/zero of="$Y" bs=1M count=1 conv=notrunc status=none
+refuses "an ext4 that has lost its first MiB" 'a disk without a known filesystem but with data on it.*--erase' "$A" "$Y" format M --yes
+dock "$A" "$Y"
+td check
+check "check does not speak of it as if it could be formatted" sh -c "! tr -s ' \n' ' ' <'$OUT' | grep -q 'make these two a pair'"
+undock
+new_disk "$Y" 32M
+printf 'label: gpt\n,10M\n' | sfdisk -q "$Y"
+dd if=/dev/zero of="$Y" bs=512 count=34 conv=notrunc status=none
+refuses "the second table of a GPT alone" 'with data on it.*--erase' "$A" "$Y" format M --yes
+openssl enc -aes-128-ctr -K 0 -iv 0 </dev/zero 2>/dev/null | head -c 32M >"$Y"
+refuses "what looks random" 'with data on it.*--erase' "$A" "$Y" format M --yes
+new_disk "$Y" 32M
+head -c 8M "$SRC/big.bin" | dd of="$Y" bs=1M seek=20 conv=notrunc status=none
+refuses "files in the middle alone" 'with data on it.*--erase' "$A" "$Y" format M --yes
+head -c 32M /dev/zero | tr '\0' '\377' >"$Y"
+cp "$Y" "$X"
+dock "$X" "$Y"
+td_is 0 "disks full of ones are empty" format M --yes
+undock
+lose_ledger
+new_disk "$X" 32M; mkfs.ext4 -q "$X"
+
 new_disk "$Y" 4M
 refuses "a disk too small for a journal" 'destination slot holds .*too small.* 8 MiB' "$A" "$Y" format M --yes
 put "$SLOT1" "$A"; ln -s "$(readlink "$SLOT1")" "$SLOT2"
@@ -104,7 +130,9 @@ equal "their labels" 'M-A M-B' "$(e2label "$T/x1") $(e2label "$T/y1")"
 td_is 0 "a run writes to them" run
 td_is 0 "retire one" retire M B --yes
 wipefs -qa "$T/y1"
-td_is 0 "another one takes its place" enroll M --replace B --yes
+td_is 2 "a wiped one is not empty" enroll M --replace B --yes
+matches "it says so" "partition without a known filesystem but with data on it.*--erase" "$(cat "$ERR")"
+td_is 0 "another one takes its place" enroll M --replace B --yes --erase
 td_is 0 "it is filled" run
 blockdev --flushbufs "$one"; blockdev --flushbufs "$two"
 equal "what lies beside them is untouched" "$beside" "$(cksum <"$T/x2"; cksum <"$T/y2")"

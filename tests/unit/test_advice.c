@@ -53,6 +53,7 @@ static struct td_slot *disk(int s, const char *type, const char *uuid, const cha
     PUT(slot->disk.node, s == 0 ? "/dev/sdb" : "/dev/sdc");
     slot->fs.device = slot->disk;
     PUT(slot->fs.type, type);
+    slot->blank = type[0] == '\0';
     PUT(slot->fs.uuid, uuid);
     PUT(slot->fs.label, label);
     slot->identity.source = serial ? TD_IDENTITY_ATA : TD_IDENTITY_NONE;
@@ -187,6 +188,8 @@ static void test_foreign(void **state) {
         "filesystem (1.9T). Take it out and put in the two disks of one pair. Two disks that hold a backup already "
         "are taken up with `twindock enroll COLLECTION`, two new ones become a pair with `twindock format "
         "COLLECTION`.");
+    seen.slots[0].blank = false;
+    assert_slot(0, "a disk without a known filesystem but with data on it (1.9T)");
     seen.slots[0].fs.partition_table = true;
     assert_slot(0, "a partitioned disk without a known filesystem (1.9T)");
     seen.slots[0].fs.ambivalent = true;
@@ -209,10 +212,12 @@ static void test_foreign_that_says_more(void **state) {
 static void test_foreign_of_a_known_drive(void **state) {
     (void)state;
     PUT(disk(0, "", "", "", "ST-4TA")->at.node, "/dev/sdb");
+    seen.slots[0].blank = false;
     disk(1, "", "", "", "X1");
     const char *sentence =
-        "The disk in the source slot belongs to no enrolled pair: it is a disk without a known filesystem (1.9T, "
-        "serial ST-4TA). Its drive is that of member A of Tb (ST-4TA), whose filesystem is gone or damaged. Do not "
+        "The disk in the source slot belongs to no enrolled pair: it is a disk without a known filesystem but "
+        "with data on it (1.9T, serial ST-4TA). Its drive is that of member A of Tb (ST-4TA), whose filesystem is gone "
+        "or damaged. Do not "
         "format it: its files may still be there. `e2fsck -n -b 32768 /dev/sdb` shows it and changes nothing; without "
         "-n it mends. Take it out and find out why before you trust it again; a new disk takes its place with "
         "`twindock enroll Tb --replace A`. The disk in the destination slot belongs to no enrolled pair: it is a disk "
@@ -226,8 +231,9 @@ static void test_foreign_of_a_known_drive(void **state) {
     seen.slots[0].identity.source = pairs[1].members[0].identity.source = TD_IDENTITY_BRIDGE;
     assert_advice(
         TD_FOREIGN_DISK,
-        "The disk in the source slot belongs to no enrolled pair: it is a disk without a known filesystem (1.9T, "
-        "serial ST-4TA). By the serial that the dock reports its drive is that of member A of Tb (ST-4TA). Unless that "
+        "The disk in the source slot belongs to no enrolled pair: it is a disk without a known filesystem but "
+        "with data on it (1.9T, serial ST-4TA). By the serial that the dock reports its drive is that of member A of "
+        "Tb (ST-4TA). Unless that "
         "is the dock's own serial, the filesystem of that member is gone or damaged. Do not format it: its files may "
         "still be there. `e2fsck -n -b 32768 /dev/sdb` shows it and changes nothing; without -n it mends. Take it out "
         "and find out why before you trust it again; a new disk takes its place with `twindock enroll Tb --replace A`. "
@@ -367,6 +373,20 @@ static void test_newcomer(void **state) {
         "The disk in the destination slot belongs to no enrolled pair: it is a disk without a known filesystem "
         "(1.9T). Take it out and put in member B of M (WD-WCC4N0). If that one is gone for good, this disk "
         "takes its place with `twindock enroll M --replace B`.");
+    seen.slots[1].blank = false;
+    assert_advice(
+        TD_FOREIGN_DISK,
+        "The disk in the destination slot belongs to no enrolled pair: it is a disk without a known filesystem "
+        "but with data on it (1.9T). Take it out and put in member B of M (WD-WCC4N0).");
+    disk(0, "", "", "", NULL);
+    disk(1, "", "", "", NULL)->blank = false;
+    assert_advice(
+        TD_FOREIGN_DISK,
+        "The disk in the source slot belongs to no enrolled pair: it is a disk without a known filesystem "
+        "(1.9T). The disk in the destination slot belongs to no enrolled pair: it is a disk without a known "
+        "filesystem but with data on it (1.9T). Put in the two disks of one pair. Two disks that hold a backup "
+        "already are taken up with `twindock enroll COLLECTION`, two new ones become a pair with `twindock "
+        "format COLLECTION`.");
 }
 
 static void test_which_is_the_copy(void **state) {

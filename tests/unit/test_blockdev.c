@@ -224,6 +224,82 @@ static void waits_for_exclusive_holders(void **state) {
     assert_int_equal(td_blockdev_wait_free("/dev/no-such-device", 1000, NULL), -ENOENT);
 }
 
+/* A device of `size` bytes of zeros with one byte that is something else; -1: none. */
+static int blank_with(uint64_t size, int64_t at) {
+    struct td_blockdev device;
+    loopdev_create(&loop, size);
+    if (at >= 0) {
+        int fd = open(loop.image, O_WRONLY | O_CLOEXEC);
+        assert_true(fd >= 0);
+        assert_int_equal(pwrite(fd, "x", 1, at), 1);
+        close(fd);
+    }
+    loopdev_attach(&loop, false);
+    assert_int_equal(td_blockdev_from_node(loop.node, &device, NULL), 0);
+    int blank = td_blockdev_is_blank(&device, NULL);
+    loopdev_destroy(&loop);
+    return blank;
+}
+
+static void tells_a_blank_disk(void **state) {
+    (void)state;
+    need_root();
+    const int64_t mib = (int64_t)MIB, kib = 1024, size = 4096 * mib;
+    static const uint64_t sizes[] = {512, 4096, 3 * MIB + 512, 17 * MIB, 4096 * MIB};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        assert_int_equal(blank_with(sizes[i], -1), 1);
+        if (sizes[i] > 512) /* a disk of nothing but x is as little blank, but no such byte is alone */
+            assert_int_equal(blank_with(sizes[i], (int64_t)sizes[i] - 1), 0);
+    }
+    const int64_t places[] = {
+        0,
+        512,
+        mib - 1,
+        15 * mib, /* the beginning */
+        8 * mib + kib + 56,
+        24 * mib + kib + 56, /* ext4's copies, with blocks of 1 KiB, */
+        32 * mib + 56,
+        96 * mib + 56, /* 2 KiB, */
+        128 * mib + 56,
+        384 * mib + 56, /* and 4 KiB */
+        640 * mib + 56,
+        size - 33 * 512, /* and the second table of a GPT */
+        size / 65 / 65536 * 65536,
+        size / 65 * 64 / 65536 * 65536,
+    };
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        if (blank_with((uint64_t)size, places[i]) != 0)
+            fail_msg("a byte at %lld is not seen", (long long)places[i]);
+}
+
+static void blank_is_one_byte_all_over(void **state) {
+    (void)state;
+    need_root();
+    static const struct {
+        uint8_t first, second;
+        int blank;
+    } rows[] = {{0xff, 0xff, 1}, {0x00, 0xff, 0}, {0xff, 0x00, 0}, {0x55, 0x55, 0}};
+    static uint8_t half[10 * MIB];
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct td_blockdev device;
+        loopdev_create(&loop, 2 * sizeof half);
+        int fd = open(loop.image, O_WRONLY | O_CLOEXEC);
+        memset(half, rows[i].first, sizeof half);
+        assert_int_equal(pwrite(fd, half, sizeof half, 0), sizeof half);
+        memset(half, rows[i].second, sizeof half);
+        assert_int_equal(pwrite(fd, half, sizeof half, sizeof half), sizeof half);
+        close(fd);
+        loopdev_attach(&loop, false);
+        assert_int_equal(td_blockdev_from_node(loop.node, &device, NULL), 0);
+        assert_int_equal(td_blockdev_is_blank(&device, NULL), rows[i].blank);
+        device.size += 512; /* what cannot be read */
+        assert_true(td_blockdev_is_blank(&device, NULL) <= 0);
+        loopdev_destroy(&loop);
+    }
+    struct td_blockdev none = {.node = "/dev/nonexistent", .size = MIB};
+    assert_int_equal(td_blockdev_is_blank(&none, NULL), -ENOENT);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(describes_a_loop_device, setup, teardown),
@@ -236,6 +312,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(no_partitions, setup, teardown),
         cmocka_unit_test_setup_teardown(locks_against_others, setup, teardown),
         cmocka_unit_test_setup_teardown(waits_for_exclusive_holders, setup, teardown),
+        cmocka_unit_test_setup_teardown(tells_a_blank_disk, setup, teardown),
+        cmocka_unit_test_setup_teardown(blank_is_one_byte_all_over, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,6 +33,7 @@ struct td_slot {
     struct td_blockdev at;   /* what the slot leads to, and all that may be formatted: the disk, or that partition */
     struct td_identity identity;
     struct td_filesystem fs; /* type "": nothing recognised */
+    bool blank;              /* nothing was recognised, and nothing is there (td_blockdev_is_blank of `at`) */
     bool super_read;         /* `super` is valid: fs.type is ext4 */
     struct td_ext4 super;
     enum td_card_state card_state;

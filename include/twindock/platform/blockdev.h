@@ -41,6 +41,12 @@ int td_blockdev_check_open(int fd, const struct td_blockdev *device, struct td_e
 /* Wait until nothing holds the device (O_EXCL succeeds), at most `timeout_ms`. -EBUSY: something still does. */
 int td_blockdev_wait_free(const char *node, int timeout_ms, struct td_error *err);
 
+/* Is there nothing on the device, as on a new or a wiped one: zeros, or 0xff, and nothing else? It is read where
+ * filesystems, partition tables and their copies lie, and in samples all over it, not in full. 1, 0 or a negative
+ * errno.
+ */
+int td_blockdev_is_blank(const struct td_blockdev *device, struct td_error *err);
+
 /* Is the device write-protected (BLKROGET)? 1, 0 or a negative errno. */
 int td_blockdev_is_protected(const char *node);
 
