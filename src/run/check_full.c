@@ -166,11 +166,11 @@ static void set_states(struct checking *checking) {
 
 /* For people: what was compared, where it differs, the sentence. For machines: the run, and "comparison" in it. */
 static int report(struct checking *checking, struct td_check *check, struct td_error *err) {
-    TD_AUTOBUF struct td_buf said = {0};
+    TD_AUTOBUF struct td_buf said = {0}, safe = {0};
     if (!checking->app->json)
         td_halves_list(&checking->halves, checking->letter, &said);
-    int rc =
-        td_notify_print(checking->app, checking->ledger, &checking->run, "Both disks are safe to remove.", &said, err);
+    int rc = td_notify_print(checking->app, checking->ledger, &checking->run,
+                             td_docking_safe(checking->docking, NULL, 0, &safe), &said, err);
     if (rc != 0)
         return rc;
     if (!checking->app->json) {

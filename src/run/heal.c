@@ -219,14 +219,11 @@ static int heal_all(struct healing *h) {
 
 /* --- the command ----------------------------------------------------------------------------------------- */
 
-static const char *safe_sentence(struct healing *h) {
-    bool both = true;
-    for (int side = TD_A; side <= TD_B; side++) {
-        both = both && td_docking_slot(&h->docking, (enum td_side)side) != NULL;
+static const char *safe_sentence(struct healing *h, struct td_buf *text) {
+    for (int side = TD_A; side <= TD_B; side++)
         if (td_docking_unmount(&h->docking, (enum td_side)side, NULL) != 0)
             return NULL;
-    }
-    return both ? "Both disks are safe to remove." : "The disk is safe to remove.";
+    return td_docking_safe(&h->docking, NULL, 0, text);
 }
 
 static int prepare(struct healing *h, const char *const *paths, size_t count) {
@@ -251,7 +248,8 @@ int td_command_heal(const struct td_app *app, const char *collection, const char
         rc = prepare(&h, paths, count);
     if (rc == 0) {
         rc = heal_all(&h);
-        const char *safe = safe_sentence(&h);
+        TD_AUTOBUF struct td_buf text = {0};
+        const char *safe = safe_sentence(&h, &text);
         rc = td_held_end(&h.held, rc, safe, out, err);
     }
     td_docking_close(&h.docking);

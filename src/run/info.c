@@ -19,6 +19,7 @@
 #include <sys/sysmacros.h>
 
 #define DAY 86400
+#define PARTITIONS_MAX 128
 #define NAMED 3         /* overdue pairs in a subject, by their names */
 #define SURE_AFTER_S 10 /* a pace taken over less says nothing */
 #define WORTH_TELLING_S 120
@@ -64,24 +65,42 @@ static bool still_there(dev_t number, uint64_t sequence) {
     return td_blockdev_from_number(number, &now, NULL) == 0 && now.diskseq != 0 && now.diskseq == sequence;
 }
 
-/* What the run said holds as long as its disks are where they were, and nobody else has mounted one. */
+/* Is any partition of this disk mounted but `number`, the member's? */
+static bool other_in_use(dev_t number) {
+    struct td_blockdev at, *parts = calloc(PARTITIONS_MAX, sizeof *parts);
+    bool in_use = false;
+    int count = 0;
+    if (parts != NULL && td_blockdev_from_number(number, &at, NULL) == 0)
+        count = td_blockdev_partitions(&at, parts, PARTITIONS_MAX, NULL);
+    for (int i = 0; i < count && !in_use; i++)
+        in_use = parts[i].number != number && td_mount_in_use(parts[i].number);
+    free(parts);
+    return in_use;
+}
+
+/* What the run said holds as long as its disks are where they were, and nobody else has mounted one, or another
+ * partition of it. */
 static void describe_safety(const struct td_info_fact *fact, struct td_info_row *row) {
     unsigned major_number, minor_number;
     unsigned long long sequence;
     char letter;
     int all = 0, there = 0, used = 0;
-    for (const char *at = fact->disks; fact->safe[0] != '\0' && sscanf(at, " %c %u:%u/%llu%n", &letter, &major_number,
-                                                                       &minor_number, &sequence, &used) == 4;
-         at += used) {
+    bool in_use = false;
+    for (const char *at = fact->disks;
+         sscanf(at, " %c %u:%u/%llu%n", &letter, &major_number, &minor_number, &sequence, &used) == 4; at += used) {
         dev_t number = makedev(major_number, minor_number);
         all++;
         if (!still_there(number, sequence))
             continue;
         if (td_mount_in_use(number))
             return;
+        in_use = in_use || other_in_use(number);
         there++;
     }
-    if (there > 0)
+    if (in_use)
+        row->safe = strdup("Another partition of a disk in the dock is mounted; unmount it before you take that disk "
+                           "out.");
+    else if (there > 0 && fact->safe[0] != '\0')
         row->safe = strdup(there == all ? fact->safe : "The disk that is still in the dock is safe to remove.");
 }
 

@@ -169,21 +169,13 @@ static void refuse_dirty(struct verifying *verifying) {
 }
 
 /* The disks were mounted read-only: when they let go they may be taken out. */
-static const char *safe_sentence(struct verifying *verifying) {
-    bool both = true;
+static const char *safe_sentence(struct verifying *verifying, struct td_buf *text) {
     if (verifying->run.result == TD_RESULT_REFUSED)
         return NULL;
-    for (int side = TD_A; side <= TD_B; side++) {
-        both = both && (td_docking_slot(&verifying->docking, (enum td_side)side) != NULL ||
-                        td_docking_hides(&verifying->docking, (enum td_side)side));
+    for (int side = TD_A; side <= TD_B; side++)
         if (td_docking_unmount(&verifying->docking, (enum td_side)side, NULL) != 0)
             return NULL;
-    }
-    const char *safe = both ? "Both disks are safe to remove." : "The disk is safe to remove.";
-    TD_AUTOBUF struct td_buf disks = {0};
-    td_docking_list_disks(&verifying->docking, &disks);
-    td_ledger_run_safe(verifying->ledger, verifying->run.id, safe, td_buf_text(&disks), NULL);
-    return safe;
+    return td_docking_safe(&verifying->docking, verifying->ledger, verifying->run.id, text);
 }
 
 static int stop_at_first(void *ctx, const struct td_file *file) {
@@ -225,6 +217,7 @@ static int need_backup(struct verifying *verifying, struct td_buf *out) {
 }
 
 static int verify_docked(struct verifying *verifying, struct td_buf *out) {
+    TD_AUTOBUF struct td_buf safe = {0};
     const struct td_judgement *judgement = &verifying->docking.judgement;
     int rc = 0;
     if (judgement->verdict == TD_OK)
@@ -254,7 +247,7 @@ static int verify_docked(struct verifying *verifying, struct td_buf *out) {
     rc = td_notify_end(verifying->app, verifying->ledger, &verifying->run, &verifying->docking.seen, false,
                        verifying->err);
     if (rc == 0)
-        rc = td_notify_print(verifying->app, verifying->ledger, &verifying->run, safe_sentence(verifying), out,
+        rc = td_notify_print(verifying->app, verifying->ledger, &verifying->run, safe_sentence(verifying, &safe), out,
                              verifying->err);
     return rc != 0 ? rc : verifying->run.exit;
 }

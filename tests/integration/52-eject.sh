@@ -47,6 +47,58 @@ dock "$B" "$A"
 td_is 2 "refused" run
 matches "refused: nothing is said of taking them out" '^M +refused .*Swap the two disks[^.]*\.?$' "$(said)"
 
+# --- another partition of a member's disk is in use -----------------------------------------------------------------
+
+undock
+# partitioned SLOT IMAGE: dock the first of its two partitions; the nodes of both are in /dev meanwhile. The second: $T/beside
+partitioned() {
+    local device name part node
+    printf 'label: gpt\n,40M\n,40M\n' | sfdisk -q "$2" || return 1
+    device=$(losetup -f --show "$2") || return 1
+    partx -u "$device"
+    name=${device#/dev/}
+    for part in 1 2; do
+        node=${device}p$part
+        [[ -b $node ]] || { mknod "$node" b $(tr : ' ' <"/sys/block/$name/${name}p$part/dev") && echo "$node" >>"$T/nodes"; }
+    done
+    ln -sfn "${device}p1" "$1"; ln -sfn "${device}p2" "$T/beside"
+    echo "$device"
+}
+away() { # take out what is partitioned
+    rm -f "$SLOT1" "$SLOT2" "$T/beside"
+    local device
+    for device in "$@"; do forget_partitions "$device"; losetup -d "$device"; done
+    [[ ! -e $T/nodes ]] || xargs rm -f <"$T/nodes"
+    rm -f "$T/nodes"
+}
+cp -a "$T/ledger" "$T/ledger.whole"; cp --sparse=always "$A" "$T/a.whole"; cp --sparse=always "$B" "$T/b.whole"
+td retire M --yes
+new_disk "$A" 96M; new_disk "$B" 96M
+two=$(partitioned "$SLOT2" "$B"); one=$(partitioned "$SLOT1" "$A")
+td_is 0 "a pair on partitions" format M --yes
+mkfs.ext4 -q -F "$T/beside"
+mkdir -p "$T/mnt/beside"
+WARNING='Another partition of the disk in the source slot is in use, mounted perhaps; unmount it before you take that disk out.'
+GLANCE='M  Another partition of a disk in the dock is mounted; unmount it before you take that disk out.'
+for eject in power-off standby no; do
+    set_key eject "$eject"
+    mount "$T/beside" "$T/mnt/beside"
+    td_is 0 "eject = $eject, a partition beside A is mounted: run" run --json
+    equal "eject = $eject: only B may be taken out" "Member B is safe to remove. $WARNING" "$(json safe)"
+    equal "eject = $eject: so says --info" "$GLANCE" "$(said | tr '\n' ' ' | tr -s ' ' | sed 's/^M /M  /; s/ $//')"
+    umount "$T/mnt/beside"
+    equal "eject = $eject: it is unmounted" 'M  Member B is safe to remove.' "$(said)"
+done
+td_is 0 "verify" verify --json
+equal "after verify" 'Both disks are safe to remove.' "$(json safe)"
+mount "$T/beside" "$T/mnt/beside"
+td_is 0 "verify while it is mounted" verify --json
+equal "which says so" "The disk in the destination slot is safe to remove. $WARNING" "$(json safe)"
+umount "$T/mnt/beside"
+away "$one" "$two"
+rm -rf "$T/ledger"; mv "$T/ledger.whole" "$T/ledger"; mv "$T/a.whole" "$A"; mv "$T/b.whole" "$B"
+dock "$A" "$B"
+
 # --- a source that comes later ------------------------------------------------------------------------------------
 
 dock "$A" "$B"

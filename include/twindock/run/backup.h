@@ -28,6 +28,7 @@ struct td_backup {
     bool stuck[TD_SIDES];   /* could not be unmounted */
     bool blocked[TD_SIDES]; /* no directory stands where the collection's should be */
     bool closed;            /* the members have been closed: they may be taken out, as far as they are not stuck */
+    bool in_use[TD_SIDES]; /* closed, and another partition of the disk is mounted */
     char unstopped[TD_SIDES][256]; /* why a drive was not stopped, as it should have been */
     bool switched_off;
     bool proven[TD_SIDES]; /* every copy on this member is proven in this cycle */

@@ -80,6 +80,16 @@ int td_docking_mount_side(struct td_docking *docking, enum td_side side, const c
 int td_docking_unmount(struct td_docking *docking, enum td_side side, struct td_error *err);
 void td_docking_close(struct td_docking *docking);
 
+/* Is something of the disk in this slot in use, by others than us: another partition of it that is mounted? For disks
+ * that are closed. */
+bool td_docking_in_use(const struct td_docking *docking, int slot);
+/* Append the sentence about such a disk. */
+void td_docking_say_in_use(int slot, struct td_buf *text);
+/* The disks were read, not written, and are closed: may they be taken out? The sentence, in `text`; what it says of
+ * those that may is kept in the ledger (NULL: is not). */
+const char *td_docking_safe(const struct td_docking *docking, struct td_ledger *ledger, int64_t run,
+                            struct td_buf *text);
+
 /* Where all else is ok: a member whose device takes no writing (a switch, a jumper) makes the verdict TD_UNCLEAN, with
  * `write_protected` set. To be asked before anything is mounted. */
 void td_docking_judge_protection(struct td_docking *docking);
