@@ -37,6 +37,16 @@ static int take_back(struct td_backup *backup, const struct td_ext4_undo undo[TD
     return rc;
 }
 
+/* Planning may have taken hours, and e2fsck is the first that writes. A disk that is not the judged one any more is
+ * lost, and the other is finished. */
+static bool is_still_there(struct td_backup *backup, enum td_side side) {
+    struct td_error error = {0};
+    if (td_docking_same_medium(&backup->docking, side, &error) == 0)
+        return true;
+    td_engine_lose(&backup->engine, side, error.text);
+    return false;
+}
+
 int td_backup_preen(struct td_backup *backup, bool *dirty, struct td_buf *why, struct td_error *err) {
     struct td_ext4_undo undo[TD_SIDES] = {0};
     TD_AUTOBUF struct td_buf file_a = {0}, file_b = {0};
@@ -45,7 +55,8 @@ int td_backup_preen(struct td_backup *backup, bool *dirty, struct td_buf *why, s
     td_buf_printf(&file_b, "%s.undo-%s-B", backup->app->config->ledger, backup->pair->uuid);
     for (int side = TD_A; side <= TD_B && rc == 0 && why->len == 0; side++) {
         undo[side].file = td_buf_text(side == TD_A ? &file_a : &file_b);
-        if (!td_docking_dirty(td_docking_slot(&backup->docking, (enum td_side)side)))
+        if (!td_docking_dirty(td_docking_slot(&backup->docking, (enum td_side)side)) ||
+            !is_still_there(backup, (enum td_side)side))
             continue;
         *dirty = true;
         rc = preen_side(backup, (enum td_side)side, &undo[side], why, err);

@@ -275,7 +275,7 @@ static int open_inside(struct td_mounted *mounted, const char *target, bool read
 
 /* Planning may have taken hours. Before a disk is written it must still be the one that was judged: the medium by its
  * sequence number, the filesystem by its UUID, the member by its card. */
-static int same_medium(const struct td_docking *docking, enum td_side side, struct td_error *err) {
+int td_docking_same_medium(const struct td_docking *docking, enum td_side side, struct td_error *err) {
     const struct td_slot *slot = td_docking_slot(docking, side);
     struct td_blockdev now;
     struct td_ext4 super;
@@ -309,7 +309,7 @@ int td_docking_mount_side(struct td_docking *docking, enum td_side side, const c
     struct td_mounted *mounted = &docking->mounted[side];
     if (slot == NULL)
         return 0;
-    int rc = read_only ? 0 : same_medium(docking, side, err);
+    int rc = read_only ? 0 : td_docking_same_medium(docking, side, err);
     if (rc != 0)
         return rc;
     mounted->root = read_only ? td_mount_read_only(&slot->fs.device, &mounted->hold, err)

@@ -232,6 +232,39 @@ equal "what e2fsck kept to undo its work is gone" '' "$(find "$T/ledger" -name '
 copy "$T/a.good" "$A"
 copy "$T/b.good" "$B"
 
+# A disk with a journal is exchanged while the run plans: e2fsck would be the first to write to the newcomer.
+copy "$T/a.good" "$A"; copy "$T/b.good" "$B"
+rm -rf "$T/ledger.good" && cp -a "$T/ledger" "$T/ledger.good"
+new_disk "$T/foreign.img" "$(stat -c %s "$B")"
+mkfs.ext4 -q -L holiday "$T/foreign.img"
+mkdir -p "$T/mnt/rw"
+mount_image "$T/foreign.img" "$T/mnt/rw"; mkdir -p "$T/mnt/rw/M/docs"; echo 1 >"$T/mnt/rw/M/docs/t1.txt"; umount "$T/mnt/rw"
+released "$T/foreign.img"
+check "a foreign disk has a journal" cut_power "$T/foreign.img"
+foreign=$(sums "$T/foreign.img")
+gcc -shared -fPIC -O1 -o "$T/exchange.so" "$HERE/../integration/exchange.c" -ldl || flunk "compiling"
+for also in '' 'A, too, '; do
+    copy "$T/a.good" "$A"; copy "$T/b.good" "$B"
+    rm -rf "$T/ledger" && cp -a "$T/ledger.good" "$T/ledger"
+    check "B has a journal" cut_power "$B"
+    [[ -z $also ]] || check "${also}has one" cut_power "$A"
+    echo "new ${also}file" >"$SRC/new"
+    dock "$A" "$B"
+    EXCHANGE="touch '$T/exchanged'; dd if='$T/foreign.img' of='$B' bs=1M conv=notrunc,nocreat status=none &&
+        blockdev --flushbufs '$(readlink "$SLOT2")'" LD_PRELOAD="$T/exchange.so" \
+        ASAN_OPTIONS="${ASAN_OPTIONS:-}:verify_asan_link_order=0" "$TWINDOCK" run -c "$CONF" >"$OUT" 2>"$ERR"
+    equal "${also}exchanged meanwhile: B is lost" 4 $?
+    matches "${also}exchanged meanwhile: it says so" 'Member B.*another disk than the one that was judged; nothing was written to it.*Member A is complete' \
+        "$(tr -s ' \n' ' ' <"$OUT")"
+    undock
+    check "${also}it was exchanged" rm "$T/exchanged"
+    equal "${also}exchanged meanwhile: not a byte of the newcomer is changed" "$foreign" "$(sums "$B")"
+    check "${also}exchanged meanwhile: A is finished" same_tree "$A"
+done
+rm "$SRC/new"
+copy "$T/a.good" "$A"; copy "$T/b.good" "$B"
+rm -rf "$T/ledger" && mv "$T/ledger.good" "$T/ledger"
+
 # --- the source ---------------------------------------------------------------------------------------------------
 
 mv "$SRC" "$T/away"

@@ -54,8 +54,9 @@ void td_backup_mount_for_writing(struct td_backup *backup);
 int td_backup_look_for_target(struct td_backup *backup, enum td_side side, struct td_error *err);
 /* The engine works on what is mounted, or no longer. */
 void td_backup_connect(struct td_backup *backup);
-/* A journal left by a power cut is replayed by e2fsck, when everything else is ok; *dirty: there was one. When a member
- * needs a person the reason is in `why`, the judgement is about its slot, and no byte of either disk has changed. */
+/* A journal left by a power cut is replayed by e2fsck, when everything else is ok; *dirty: there was one. A disk that
+ * is not the judged one any more is lost, and not touched. When a member needs a person the reason is in `why`, the
+ * judgement is about its slot, and no byte of either disk has changed. */
 int td_backup_preen(struct td_backup *backup, bool *dirty, struct td_buf *why, struct td_error *err);
 /* Raise the generation on both members, sweep what an interrupted run left. */
 int td_backup_begin(struct td_backup *backup, struct td_error *err);

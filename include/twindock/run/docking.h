@@ -70,6 +70,9 @@ void td_docking_list_disks(const struct td_docking *docking, struct td_buf *out)
 /* A journal or a list of orphans was left by a power cut. `slot` may be NULL. */
 bool td_docking_dirty(const struct td_slot *slot);
 
+/* Before a member is written to: is its disk still the one that was judged? 0, -ENXIO, or why it cannot be told. */
+int td_docking_same_medium(const struct td_docking *docking, enum td_side side, struct td_error *err);
+
 /* Mount the members that are docked; for writing, also make the target directory and .twindock. -ENOTDIR: something
  * else stands in the place of one of them. */
 int td_docking_mount(struct td_docking *docking, const char *target, bool read_only, struct td_error *err);
