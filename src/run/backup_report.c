@@ -53,6 +53,20 @@ static const char *cause_of_loss(const struct td_backup *backup, enum td_side si
     return backup->engine.side[side].reason[0] != '\0' ? backup->engine.side[side].reason : "it does not answer";
 }
 
+/* ": it was pulled out, or lost its power", and what is to be done where that is known. */
+static void say_cause(const struct td_backup *backup, enum td_side side, struct td_buf *text) {
+    const char *what = backup->in_the_way[side];
+    td_buf_printf(text, ": %s.", cause_of_loss(backup, side));
+    if (what != NULL)
+        td_buf_printf(text, " %s on member %c is %s: move it away, and dock the pair again.", what,
+                      side == TD_A ? 'A' : 'B',
+                      backup->is_no_directory[side] ? "no directory" : "a directory, and should be a file");
+}
+
+static const char *loss_word(const struct td_backup *backup, enum td_side side) {
+    return backup->blocked[side] ? "left out" : backup->in_the_way[side] != NULL ? "given up" : "lost";
+}
+
 static void explain_one(struct td_backup *backup, enum td_side side, struct td_buf *text) {
     enum td_side other = side == TD_A ? TD_B : TD_A;
     struct lacking lacking = {.side = side};
@@ -61,14 +75,15 @@ static void explain_one(struct td_backup *backup, enum td_side side, struct td_b
     name_member(backup, side, text);
     td_ledger_files(backup->ledger, backup->pair->id, count_lacking, &lacking, NULL);
     td_format_size(size, lacking.bytes);
-    if (!backup->engine.full[side])
-        td_buf_printf(text, "%s: %s.", backup->blocked[side] ? "was left out" : "was lost",
-                      cause_of_loss(backup, side));
-    else if (lacking.files > 0)
+    if (!backup->engine.full[side]) {
+        td_buf_printf(text, "was %s", loss_word(backup, side));
+        say_cause(backup, side, text);
+    } else if (lacking.files > 0) {
         td_buf_printf(text, "is full: %" PRIu64 " of %" PRIu64 " files (%s) are not on it as they are now.",
                       lacking.files, lacking.all, size);
-    else
+    } else {
         td_buf_puts(text, "is full.");
+    }
     if (backup->proven[other] && backup->engine.counts.held == 0)
         td_buf_printf(text, " Member %c is complete.", other == TD_A ? 'A' : 'B');
 }
@@ -82,11 +97,14 @@ void td_backup_tell_loss(void *ctx, enum td_side side) {
     struct td_backup *backup = ctx;
     enum td_side other = side == TD_A ? TD_B : TD_A;
     TD_AUTOBUF struct td_buf text = {0};
+    td_backup_find_in_the_way(backup, side);
     name_member(backup, side, &text);
-    if (backup->engine.full[side])
+    if (backup->engine.full[side]) {
         td_buf_puts(&text, "is full.");
-    else
-        td_buf_printf(&text, "%s: %s.", backup->blocked[side] ? "is left out" : "is lost", cause_of_loss(backup, side));
+    } else {
+        td_buf_printf(&text, "is %s", loss_word(backup, side));
+        say_cause(backup, side, &text);
+    }
     if (!backup->closed && backup->engine.side[other].alive && td_docking_is_there(&backup->docking, other))
         td_buf_printf(&text, " The run goes on with member %c; leave that one in.", other == TD_A ? 'A' : 'B');
     td_progress_say(backup->progress, text.data);
@@ -100,7 +118,7 @@ void td_backup_explain_loss(struct td_backup *backup) {
             continue;
         explain_one(backup, (enum td_side)side, &text);
         full |= backup->engine.full[side];
-        lost |= !backup->engine.full[side] && !backup->blocked[side];
+        lost |= !backup->engine.full[side] && !backup->blocked[side] && backup->in_the_way[side] == NULL;
         blocked |= backup->blocked[side];
     }
     if (blocked)

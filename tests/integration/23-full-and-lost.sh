@@ -228,4 +228,38 @@ kill -CONT "$RUN"
 ends 60
 equal "both die: exit code" 4 "$STATUS"
 equal "both die: states" 'lost lost' "$(last_run 'state_a' ) $(last_run 'state_b')"
+
+# --- something else stands in a place of ours: neither disk nor cable is at fault ----------------------------------------
+
+undock
+no_mails
+rm -rf "$T/ledger" "$SRC" "$A" "$B"
+mkdir "$SRC"; add some 1
+new_pair 48M
+td_is 0 "a new pair" run
+undock
+in_the_way() { rm -rf "$MNT/$1"; case $2 in
+    file) echo >"$MNT/$1" ;;
+    link) ln -s /tmp "$MNT/$1" ;;
+    directory) mkdir "$MNT/$1" && touch "$MNT/$1/x" ;;
+esac; }
+for what in 'file .twindock/staging' 'link .twindock/history' 'file .twindock/quarantine' 'directory .twindock/SHA256SUMS' \
+    'directory .twindock/ledger.db' 'directory RESTORE.txt' 'directory .twindock/.card.json.new'; do
+    name=${what#* } kind=${what% *}
+    check "a $kind as $name" on_disk "$B" in_the_way "$name" "$kind"
+    echo "$what" >"$SRC/news"
+    dock "$A" "$B"
+    td_is 4 "a $kind as $name: run" run
+    said=$(tr -s ' \n' ' ' <"$OUT")
+    [[ $kind = directory ]] && words='is a directory, and should be a file' || words='is no directory'
+    matches "a $kind as $name: it says what to do" "Member B .*was given up: .*$name on member B $words: move it away" "$said"
+    check "a $kind as $name: and does not send for a cable" sh -c "! grep -q 'cable' '$OUT'"
+    undock
+    check "a $kind as $name: A is complete" same_tree "$A"
+    check "a $kind as $name: it is moved away" on_disk "$B" rm -r "$MNT/$name"
+    dock "$A" "$B"
+    td_is 0 "a $kind as $name: the next run" run
+    undock
+    check "a $kind as $name: B is complete" same_tree "$B"
+done
 finish

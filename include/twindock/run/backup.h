@@ -25,10 +25,12 @@ struct td_backup {
     struct td_exclude *exclude;
     char history[TD_HISTORY_NAME_MAX];
     int64_t generation;
-    bool stuck[TD_SIDES];   /* could not be unmounted */
-    bool blocked[TD_SIDES]; /* no directory stands where the collection's should be */
-    bool closed;            /* the members have been closed: they may be taken out, as far as they are not stuck */
-    bool in_use[TD_SIDES]; /* closed, and another partition of the disk is mounted */
+    const char *in_the_way[TD_SIDES]; /* what stands in a place of ours, when a member was lost for that; or NULL */
+    bool is_no_directory[TD_SIDES];   /* and should be one; else it is one, and should not */
+    bool blocked[TD_SIDES];           /* no directory stands where the collection's should be */
+    bool stuck[TD_SIDES];             /* could not be unmounted */
+    bool in_use[TD_SIDES];            /* closed, and another partition of the disk is mounted */
+    bool closed; /* the members have been closed: they may be taken out, as far as they are not stuck */
     char unstopped[TD_SIDES][256]; /* why a drive was not stopped, as it should have been */
     bool switched_off;
     bool proven[TD_SIDES]; /* every copy on this member is proven in this cycle */
@@ -74,6 +76,8 @@ const char *td_backup_safe(struct td_backup *backup, struct td_buf *text);
 /* An error may have its cause in a disk that was pulled out before anything was written: then that is what the run
  * says, and true is returned. */
 bool td_backup_blame_pulled(struct td_backup *backup);
+/* A member is lost: was it for something that stands where it should not? Looks while it is still mounted. */
+void td_backup_find_in_the_way(struct td_backup *backup, enum td_side side);
 /* Tell, while the run goes on, that a member is lost. `backup` is a struct td_backup. */
 void td_backup_tell_loss(void *backup, enum td_side side);
 bool td_backup_is_there(void *backup, enum td_side side);
