@@ -3,6 +3,7 @@
 #include "twindock/config/config.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 int config_key_line(const struct config_section *section, const char *name) {
     const struct config_key *key = config_key_find(section->kind, name);
@@ -72,8 +73,26 @@ static int check_collection(struct config_loader *loader, const struct config_se
     return 0;
 }
 
+/* SQLite has no words for what is no file. */
+static int check_ledger(struct config_loader *loader, const struct config_section *section) {
+    const char *ledger = loader->config->ledger;
+    struct stat st;
+    if (stat(ledger, &st) != 0 || S_ISREG(st.st_mode))
+        return 0;
+    return config_complain(loader, section != NULL ? config_key_line(section, "ledger") : 1,
+                           "ledger = '%.200s' is %s, expected the path of a file", ledger,
+                           S_ISDIR(st.st_mode) ? "a directory" : "a special file");
+}
+
+static const struct config_section *first_section(const struct config_loader *loader, enum key_section kind) {
+    for (size_t i = 0; i < loader->count; i++)
+        if (loader->sections[i].kind == kind)
+            return &loader->sections[i];
+    return NULL;
+}
+
 int config_check(struct config_loader *loader) {
-    int rc = 0;
+    int rc = check_ledger(loader, first_section(loader, SECTION_TWINDOCK));
     for (size_t i = 0; rc == 0 && i < loader->count; i++) {
         if (loader->sections[i].kind == SECTION_DOCK)
             rc = check_dock(loader, i);

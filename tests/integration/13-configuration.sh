@@ -78,6 +78,9 @@ bad "a key twice" 13 "the first is on line 12" '$a overdue = 22d'
 
 # --- the whole ----------------------------------------------------------------------------------------------------
 
+bad "a directory for a ledger" 2 "path of a file" '2s|.*|ledger = /etc|'
+bad "the root for a ledger" 2 "path of a file" '2s|.*|ledger = /|'
+bad "a device for a ledger" 2 "path of a file" '2s|.*|ledger = /dev/null|'
 bad "a section twice" 13 "the first is on line 10" '$a [collection M]'
 bad "a collection without a source" 10 "directory to back up" '11d'
 bad "a dock without a source" 5 "source slot" '7d'
