@@ -1,7 +1,8 @@
 /*
- * libinih reads lines from a function of ours. It cuts long lines and long section names without a word, says nothing
- * of sections without keys, takes an indented line for a continuation, and goes on after an error. So the lines are
- * read, counted and checked here, sections are recognised here, and libinih gets one clean pair at a time.
+ * libinih reads lines from a function of ours. It has room for some 200 bytes as Debian builds it, cuts long lines and
+ * long section names without a word, says nothing of sections without keys, takes an indented line for a continuation,
+ * and goes on after an error. So the lines are read, counted and checked here, sections are recognised here, and
+ * libinih gets one clean pair at a time.
  */
 #include "twindock/platform/ini.h"
 
@@ -91,6 +92,21 @@ static int begin_section(struct ini_source *source, char *text) {
     return source->handler(source->ctx, source->section, NULL, NULL, source->line);
 }
 
+static int no_pair(struct ini_source *source) {
+    source->pending = false;
+    return td_fail_text(source->err, EINVAL, "%s:%d: a line without '=', expected 'key = value' or '[section]'",
+                        source->file, source->line);
+}
+
+/* A pair that is too long for libinih, split as it does: at the first '=' or ':', without the blanks around. */
+static int pass_long_pair(struct ini_source *source, char *text) {
+    char *at = strpbrk(text, "=:");
+    if (at == NULL)
+        return no_pair(source);
+    *at = '\0';
+    return source->handler(source->ctx, source->section, trim(text), trim(at + 1), source->line);
+}
+
 /* Look at the line just read. *pair is what libinih shall see, NULL when there is nothing for it. */
 static int take_line(struct ini_source *source, size_t room, char **pair) {
     static const char bom[] = "\xef\xbb\xbf";
@@ -106,17 +122,10 @@ static int take_line(struct ini_source *source, size_t room, char **pair) {
     cut_comment(text);
     text = trim(text);
     if (strlen(text) >= room)
-        return td_fail_text(source->err, EINVAL, "%s:%d: key and value of %zu bytes, expected at most %zu",
-                            source->file, source->line, strlen(text), room - 1);
+        return pass_long_pair(source, text);
     *pair = text;
     source->pending = true;
     return 0;
-}
-
-static int no_pair(struct ini_source *source) {
-    source->pending = false;
-    return td_fail_text(source->err, EINVAL, "%s:%d: a line without '=', expected 'key = value' or '[section]'",
-                        source->file, source->line);
 }
 
 /* libinih's ini_reader: the next pair, or NULL to end. */

@@ -48,6 +48,9 @@ td_is 78 "a line without ="  check
 sed -i '$d' "$CONF"
 td_is 2 "remarks, CR LF, a byte order mark, patterns more than once" check
 
+sed "11s|.*|source = /$(printf '%0250d/%0250d' 0 0)|; \$a exclude = $(printf '%0300d' 0)" "$T/good.conf" >"$CONF"
+td_is 2 "long paths and patterns" check
+
 # --- keys, sections, values ---------------------------------------------------------------------------------------
 
 bad "an unknown key" 12 "overdue" '12s/overdue/overdeu/'

@@ -6,15 +6,15 @@
  *   that has a blank or nothing before it. A '#' or a ';' inside a word is itself, a '#' that begins a value also. A
  *   pattern that needs a ';' at the beginning of a word writes "[;]" or "\;".
  * - Leading blanks mean nothing: an indented line is a line of its own, never the continuation of the one above.
- * - Refused, not cut: NUL bytes, lines above TD_INI_LINE_MAX bytes, pairs longer than libinih takes (about 200 bytes as
- *   Debian builds it), text after a section's ']', lines that are neither section nor pair.
+ * - Refused, not cut: NUL bytes, lines above TD_INI_LINE_MAX bytes, text after a section's ']', lines that are neither
+ * section nor pair.
  */
 #ifndef TWINDOCK_PLATFORM_INI_H
 #define TWINDOCK_PLATFORM_INI_H
 
 #include "twindock/base/error.h"
 
-#define TD_INI_LINE_MAX 4096 /* bytes, comment and line end included */
+#define TD_INI_LINE_MAX 8192 /* bytes, comment and line end included: a path of PATH_MAX, and room for its key */
 
 /* Called in the file's order: for the start of every section with key and value NULL, then for each of its pairs.
  * Pairs before the first section have the section "". Non-zero ends the parse and is returned. */
