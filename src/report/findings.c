@@ -21,7 +21,7 @@ enum sort {
     SORT_UNWRITTEN,  /* on a member */
     SORT_NO_ROOM,
     SORT_HIDDEN, /* in the source, by what is mounted there */
-    SORT_BARE, /* all there but for extended attributes */
+    SORT_BARE,   /* all there but for extended attributes */
     SORT_NOTED,
     SORTS
 };

@@ -32,6 +32,17 @@ static bool lose_blocked(struct td_backup *backup, enum td_side side, int rc) {
     return true;
 }
 
+/* The directory is there and cannot be read: the superblock knows nothing of that, and the other is served. */
+static bool lose_damaged(struct td_backup *backup, enum td_side side, int rc, const struct td_error *error) {
+    TD_AUTOBUF struct td_buf reason = {0};
+    if (!td_docking_own_fault(rc))
+        return false;
+    td_buf_printf(&reason, "%s; repair its filesystem with `e2fsck -f %s`", error->text,
+                  td_docking_slot(&backup->docking, side)->fs.device.node);
+    td_engine_lose(&backup->engine, side, td_buf_text(&reason));
+    return true;
+}
+
 int td_backup_mount_to_look(struct td_backup *backup, struct td_error *err) {
     for (int side = TD_A; side <= TD_B; side++) {
         struct td_error error = {0};
@@ -40,7 +51,8 @@ int td_backup_mount_to_look(struct td_backup *backup, struct td_error *err) {
         int rc = td_docking_mount_side(&backup->docking, (enum td_side)side, backup->collection->target, true, &error);
         if (rc == 0)
             rc = td_backup_look_for_target(backup, (enum td_side)side, &error);
-        if (rc == 0 || lose_blocked(backup, (enum td_side)side, rc))
+        if (rc == 0 || lose_blocked(backup, (enum td_side)side, rc) ||
+            lose_damaged(backup, (enum td_side)side, rc, &error))
             continue;
         *err = error;
         return rc;

@@ -324,6 +324,10 @@ int td_docking_mount_side(struct td_docking *docking, enum td_side side, const c
     return td_wrap(err, rc, "member %c on %s", side == TD_A ? 'A' : 'B', slot->fs.device.node);
 }
 
+bool td_docking_own_fault(int rc) {
+    return rc == -ENOTDIR || rc == -EUCLEAN || rc == -EBADMSG || rc == -EIO;
+}
+
 int td_docking_mount(struct td_docking *docking, const char *target, bool read_only, struct td_error *err) {
     int rc = 0;
     for (int side = TD_A; side <= TD_B && rc == 0; side++)

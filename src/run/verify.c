@@ -21,6 +21,7 @@ struct verifying {
     struct td_docking docking;
     struct td_run run;
     struct td_engine engine;
+    struct td_error fault[TD_SIDES]; /* why a member could not be mounted, by its own fault; code 0: it could */
     struct td_error *err;
 };
 
@@ -60,10 +61,40 @@ static int describe_run(struct verifying *verifying) {
     return td_ledger_run_begin(verifying->ledger, &verifying->run, verifying->err);
 }
 
+/* A member whose own fault it is that it cannot be mounted is no reason not to read the other. */
+static int mount_members(struct verifying *verifying, const char *target) {
+    for (int side = TD_A; side <= TD_B; side++) {
+        struct td_error error = {0};
+        int rc = td_docking_mount_side(&verifying->docking, (enum td_side)side, target, true, &error);
+        if (td_docking_own_fault(rc)) {
+            verifying->fault[side] = error;
+            td_docking_unmount(&verifying->docking, (enum td_side)side, NULL);
+        } else if (rc != 0) {
+            *verifying->err = error;
+            return rc;
+        }
+    }
+    return 0;
+}
+
+static void lose_faulty(struct verifying *verifying) {
+    TD_AUTOBUF struct td_buf reason = {0};
+    for (int side = TD_A; side <= TD_B; side++) {
+        if (verifying->fault[side].code == 0)
+            continue;
+        verifying->engine.side[side].alive = true;
+        td_engine_lose(&verifying->engine, (enum td_side)side, verifying->fault[side].text);
+        td_buf_printf(&reason, "%sMember %c could not be read: %s.", reason.len > 0 ? " " : "",
+                      side == TD_A ? 'A' : 'B', verifying->fault[side].text);
+    }
+    if (reason.len > 0)
+        verifying->run.reason = td_buf_take(&reason);
+}
+
 static int read_members(struct verifying *verifying, const struct td_collection_config *collection) {
     struct td_engine *engine = &verifying->engine;
     struct td_error *err = verifying->err;
-    int rc = td_docking_mount(&verifying->docking, collection->target, true, err);
+    int rc = mount_members(verifying, collection->target);
     if (rc != 0)
         return rc;
     *engine = (struct td_engine){
@@ -85,6 +116,8 @@ static int read_members(struct verifying *verifying, const struct td_collection_
                                                      .from_device = true};
     }
     rc = td_engine_init(engine, err);
+    if (rc == 0)
+        lose_faulty(verifying);
     if (rc == 0)
         rc = td_engine_scan(engine, TD_SIDE_BIT(TD_A) | TD_SIDE_BIT(TD_B), err);
     if (rc == 0)
@@ -117,6 +150,7 @@ static void judge_result(struct verifying *verifying, int rc) {
     } else if (rc != 0) {
         run->result = TD_RESULT_FAILED;
         run->exit = TD_EXIT_INTERNAL;
+        free(run->reason);
         run->reason = strdup(verifying->err->text);
     }
 }

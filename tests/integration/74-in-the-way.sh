@@ -34,6 +34,9 @@ matches "a symlink: dry run says so" 'what stands at M on it is no directory' "$
 td_is 4 "a symlink: run" run --json
 equal "a symlink: states" 'lost ok' "$(states)"
 matches "a symlink: the sentence" 'Member A .*was left out: what stands at M on it is no directory\. Member B is complete\. Put the directory back, or move' "$(json reason)"
+td_is 4 "a symlink: verify" verify --json
+matches "a symlink: verify names it" 'Member A could not be read: .*M on it is no directory, but a symlink' "$(json reason)"
+equal "a symlink: verify reads the other" 'lost ok' "$(states)"
 undock
 check "a symlink: B equals the source" same_tree "$B"
 equal "a symlink: A is as it was" "$before" "$(mounted "$A" sh -c 'cd "$MNT/N" && find . -printf "%p %y %s %T@ %C@\n" | sort | sha256sum')"
@@ -44,6 +47,23 @@ td_is 0 "the directory is back: run" run --json
 equal "the directory is back: what was missed is copied" '1 []' "$(json copied) $(json repaired)"
 undock
 check "the directory is back: A equals the source" same_tree "$A"
+
+# An inode that has rotted: nothing has noted it in the superblock, as nothing was written.
+debugfs -w -R 'sif /M checksum 0x1234' "$B" 2>/dev/null
+echo newer >"$SRC/docs/newer"
+dock "$A" "$B"
+td_is 4 "a damaged directory: run" run --json
+equal "a damaged directory: states" 'ok lost' "$(states)"
+matches "a damaged directory: the sentence" 'Member B .*cannot open the directory M: .*; repair its filesystem with .e2fsck -f /dev/' "$(json reason)"
+td_is 4 "a damaged directory: verify" verify --json
+equal "a damaged directory: verify reads the other" 'lost' "$(json members B state)"
+undock
+check "a damaged directory: A equals the source" same_tree "$A"
+e2fsck -fy "$B" >/dev/null 2>&1
+dock "$A" "$B"
+td_is 0 "a damaged directory that was repaired: run" run
+undock
+check "a damaged directory that was repaired: B equals the source" same_tree "$B"
 
 on_both sh -c 'rm -r "$MNT/M" && echo mine >"$MNT/M"'
 dock "$A" "$B"

@@ -79,6 +79,9 @@ int td_docking_mount(struct td_docking *docking, const char *target, bool read_o
 /* One member alone. */
 int td_docking_mount_side(struct td_docking *docking, enum td_side side, const char *target, bool read_only,
                           struct td_error *err);
+/* Is what mounting one member has failed of a fault of that member, so that the other can be served? Something stands
+ * in the way (-ENOTDIR), or cannot be read. */
+bool td_docking_own_fault(int rc);
 /* Sync and close one member; the device is free afterwards. -EBUSY when it does not become free. */
 int td_docking_unmount(struct td_docking *docking, enum td_side side, struct td_error *err);
 void td_docking_close(struct td_docking *docking);
