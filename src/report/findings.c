@@ -1,5 +1,7 @@
 #include "findings.h"
 
+#include "tally.h"
+
 #include "twindock/report/text.h"
 
 #include <inttypes.h>
@@ -7,160 +9,16 @@
 
 #define SHORT_PATH 30 /* bytes of a path that a sentence bears */
 
-enum sort {
-    SORT_HELD,
-    SORT_NO_COPY,
-    SORT_REPAIRED,
-    SORT_REFILLED,  /* had been missing */
-    SORT_PUT_RIGHT, /* had been altered by somebody */
-    SORT_ROTTEN,    /* from here on: on a member, and still so */
-    SORT_NO_READ,
-    SORT_GONE,
-    SORT_ALTERED,
-    SORT_UNREADABLE, /* in the source */
-    SORT_UNWRITTEN,  /* on a member */
-    SORT_NO_ROOM,
-    SORT_HIDDEN, /* in the source, by what is mounted there */
-    SORT_BARE,   /* all there but for extended attributes */
-    SORT_NOTED,
-    SORTS
-};
-
-struct tally {
-    uint64_t count;   /* of files, or of versions of them */
-    const char *path; /* of the first one that is listed */
-    const char *detail;
-    char member; /* when all listed ones are on one member; 0: on both, or on none */
-};
-
-/* --- counting ---------------------------------------------------------------------------------------- */
-
-bool td_finding_is_gone(const struct td_incident *incident) {
-    return incident->cause == TD_CAUSE_READ_ERROR && incident->member != 0 && incident->detail != NULL &&
-           strcmp(incident->detail, "No such file or directory") == 0;
-}
-
-static bool has_no_room(const struct td_incident *incident) {
-    return incident->cause == TD_CAUSE_WRITE_ERROR && incident->detail != NULL &&
-           strcmp(incident->detail, TD_DETAIL_NO_ROOM) == 0;
-}
-
-static bool is_mounted_over(const struct td_incident *incident) {
-    return incident->member == 0 && incident->detail != NULL && strcmp(incident->detail, TD_DETAIL_MOUNTED_OVER) == 0;
-}
-
-static enum sort sort_of_unreadable(const struct td_incident *incident) {
-    if (incident->cause == TD_CAUSE_LOST)
-        return SORT_NO_COPY;
-    if (td_finding_is_gone(incident))
-        return SORT_GONE;
-    if (has_no_room(incident))
-        return SORT_NO_ROOM;
-    if (is_mounted_over(incident))
-        return SORT_HIDDEN;
-    if (incident->cause == TD_CAUSE_ATTRIBUTES)
-        return SORT_BARE;
-    if (incident->member == 0)
-        return SORT_UNREADABLE;
-    switch (incident->cause) {
-    case TD_CAUSE_WRITE_ERROR:
-        return SORT_UNWRITTEN;
-    case TD_CAUSE_BACKUP_ROT:
-        return SORT_ROTTEN;
-    case TD_CAUSE_READ_ERROR:
-        return SORT_NO_READ;
-    case TD_CAUSE_ALTERED:
-        return SORT_ALTERED;
-    default:
-        return SORT_UNREADABLE;
-    }
-}
-
-static enum sort sort_of(const struct td_incident *incident) {
-    switch (incident->kind) {
-    case TD_INCIDENT_HELD:
-        if (incident->cause == TD_CAUSE_LOST)
-            return SORT_NO_COPY;
-        return incident->member == 0 ? SORT_HELD : SORT_ROTTEN; /* with nothing to mend it from */
-    case TD_INCIDENT_REPAIRED:
-        return incident->cause == TD_CAUSE_ALTERED ? SORT_PUT_RIGHT
-               : td_finding_is_gone(incident)      ? SORT_REFILLED
-                                                   : SORT_REPAIRED;
-    case TD_INCIDENT_UNREADABLE:
-        return sort_of_unreadable(incident);
-    case TD_INCIDENT_NOTED:
-        break;
-    }
-    return SORT_NOTED;
-}
-
-static bool same_version(const struct td_incident *a, const struct td_incident *b) {
-    static const char version[] = TD_DETAIL_VERSION;
-    const char *x = a->detail != NULL ? a->detail : "", *y = b->detail != NULL ? b->detail : "";
-    bool any = strncmp(x, version, sizeof version - 1) == 0 || strncmp(y, version, sizeof version - 1) == 0;
-    return !any || strcmp(x, y) == 0;
-}
-
-/* Has the list told of the same file, and of the same sort of finding, before? What is wrong with it on either member
- * is one file. The list is in the order of paths. Only what was put right is counted by copies. */
-static bool is_again(const struct td_report *report, size_t index) {
-    const struct td_incident *incident = &report->incidents[index];
-    enum sort sort = sort_of(incident);
-    for (size_t i = index; i-- > 0 && strcmp(report->incidents[i].path, incident->path) == 0;)
-        if (sort != SORT_PUT_RIGHT && sort_of(&report->incidents[i]) == sort &&
-            same_version(&report->incidents[i], incident))
-            return true;
-    return false;
-}
-
-/* Incidents that are not in the list are taken to be like the listed ones of their kind: as many to a file, too. */
-static void add_unlisted(const struct td_report *report, enum td_incident_kind kind, uint64_t all, enum sort usual,
-                         struct tally tally[SORTS]) {
-    uint64_t listed = 0, files = 0;
-    bool seen = false;
-    enum sort like = usual;
-    for (size_t i = 0; i < report->incident_count; i++) {
-        if (report->incidents[i].kind != kind)
-            continue;
-        listed++;
-        files += !is_again(report, i);
-        if (!seen || sort_of(&report->incidents[i]) == usual)
-            like = sort_of(&report->incidents[i]);
-        seen = true;
-    }
-    if (all > listed)
-        tally[like].count +=
-            listed == 0 ? all : (uint64_t)((double)(all - listed) * (double)files / (double)listed + 0.5);
-}
-
-static void count(const struct td_report *report, struct tally tally[SORTS]) {
-    const struct td_counts *counts = &report->run->counts;
-    memset(tally, 0, SORTS * sizeof *tally);
-    for (size_t i = 0; i < report->incident_count; i++) {
-        const struct td_incident *incident = &report->incidents[i];
-        struct tally *found = &tally[sort_of(incident)];
-        if (!is_again(report, i) && found->count++ == 0)
-            *found = (struct tally){1, incident->path, incident->detail, incident->member};
-        else if (found->member != incident->member)
-            found->member = 0;
-    }
-    add_unlisted(report, TD_INCIDENT_HELD, counts->held, SORT_HELD, tally);
-    add_unlisted(report, TD_INCIDENT_REPAIRED, counts->repaired, SORT_REPAIRED, tally);
-    add_unlisted(report, TD_INCIDENT_UNREADABLE, counts->unreadable, SORT_UNREADABLE, tally);
-}
-
-/* --- words ------------------------------------------------------------------------------------------- */
-
 static bool is_command(const struct td_report *report, const char *name) {
     return strcmp(report->run->command, name) == 0;
 }
 
-static const char *number(const struct tally *found, const char *one, const char *many) {
+static const char *number(const struct td_tally *found, const char *one, const char *many) {
     return found->count == 1 ? one : many;
 }
 
 /* " (M/photos/x.jpg)." when it is about one file alone. */
-static void end_with_the_one(const struct td_report *report, const struct tally *found, struct td_buf *out) {
+static void end_with_the_one(const struct td_report *report, const struct td_tally *found, struct td_buf *out) {
     if (found->count == 1 && found->path != NULL) {
         td_buf_puts(out, " (");
         td_text_path(out, report->run->collection, found->path);
@@ -169,14 +27,14 @@ static void end_with_the_one(const struct td_report *report, const struct tally 
     td_buf_putc(out, '.');
 }
 
-static void say_place(const struct tally *found, struct td_buf *out) {
+static void say_place(const struct td_tally *found, struct td_buf *out) {
     if (found->member != 0)
         td_buf_printf(out, " on member %c", found->member);
     else
         td_buf_puts(out, " on the disks");
 }
 
-static void say_no_copy(const struct td_report *report, const struct tally *found, struct td_buf *out) {
+static void say_no_copy(const struct td_report *report, const struct td_tally *found, struct td_buf *out) {
     if (found->count == 0)
         return;
     td_text_next(out);
@@ -184,7 +42,7 @@ static void say_no_copy(const struct td_report *report, const struct tally *foun
     end_with_the_one(report, found, out);
 }
 
-static void say_held(const struct td_report *report, const struct tally *found, struct td_buf *out) {
+static void say_held(const struct td_report *report, const struct td_tally *found, struct td_buf *out) {
     if (found->count == 0)
         return;
     td_text_next(out);
@@ -206,7 +64,7 @@ static bool all_from_source(const struct td_report *report) {
     return !is_command(report, "verify") && counts->held == 0 && counts->unreadable == 0;
 }
 
-static void say_repaired(const struct td_report *report, const struct tally *found, struct td_buf *out) {
+static void say_repaired(const struct td_report *report, const struct td_tally *found, struct td_buf *out) {
     if (found->count == 0)
         return;
     td_text_next(out);
@@ -219,7 +77,7 @@ static void say_repaired(const struct td_report *report, const struct tally *fou
 }
 
 /* A member that lacks the collection's own directory lacks all that is in it. */
-static void say_refilled(const struct td_report *report, const struct tally *found, struct td_buf *out) {
+static void say_refilled(const struct td_report *report, const struct td_tally *found, struct td_buf *out) {
     bool all = found->count == 1 && found->path != NULL && *found->path == '\0';
     if (found->count == 0)
         return;
@@ -237,7 +95,7 @@ static void say_refilled(const struct td_report *report, const struct tally *fou
 }
 
 struct wrong {
-    enum sort sort;
+    enum td_sort sort;
     const char *one, *many;
 };
 static const struct wrong wrongs[] = {
@@ -249,15 +107,15 @@ static const struct wrong wrongs[] = {
 #define WRONGS (sizeof wrongs / sizeof *wrongs)
 
 /* "2 files have rotted on member B" */
-static void say_wrong(const struct wrong *wrong, const struct tally *found, struct td_buf *out) {
+static void say_wrong(const struct wrong *wrong, const struct td_tally *found, struct td_buf *out) {
     td_text_count(out, found->count, "file ", "files ");
     td_buf_puts(out, number(found, wrong->one, wrong->many));
     say_place(found, out);
 }
 
-static void say_unrepaired(const struct td_report *report, const struct tally tally[SORTS], struct td_buf *out) {
+static void say_unrepaired(const struct td_report *report, const struct td_tally tally[SORTS], struct td_buf *out) {
     for (size_t i = 0; i < WRONGS; i++) {
-        const struct tally *found = &tally[wrongs[i].sort];
+        const struct td_tally *found = &tally[wrongs[i].sort];
         if (found->count == 0)
             continue;
         td_text_next(out);
@@ -268,7 +126,7 @@ static void say_unrepaired(const struct td_report *report, const struct tally ta
     }
 }
 
-static void say_unreadable(const struct td_report *report, const struct tally *found, struct td_buf *out) {
+static void say_unreadable(const struct td_report *report, const struct td_tally *found, struct td_buf *out) {
     if (found->count == 0)
         return;
     td_text_next(out);
@@ -277,7 +135,7 @@ static void say_unreadable(const struct td_report *report, const struct tally *f
 }
 
 /* What hinders it on the disk stands in the list, and here where it is one. */
-static void say_unwritten(const struct td_report *report, const struct tally *found, struct td_buf *out) {
+static void say_unwritten(const struct td_report *report, const struct td_tally *found, struct td_buf *out) {
     if (found->count == 0)
         return;
     td_text_next(out);
@@ -296,7 +154,7 @@ static void say_unwritten(const struct td_report *report, const struct tally *fo
                   number(found, "it", "them"));
 }
 
-static void say_hidden(const struct td_report *report, const struct tally *found, struct td_buf *out) {
+static void say_hidden(const struct td_report *report, const struct td_tally *found, struct td_buf *out) {
     if (found->count == 0)
         return;
     td_text_next(out);
@@ -310,7 +168,7 @@ static void say_hidden(const struct td_report *report, const struct tally *found
                          : "; or set `one_filesystem = no`, and what is mounted is backed up in its place.");
 }
 
-static void say_no_room(const struct td_report *report, const struct tally *found, struct td_buf *out) {
+static void say_no_room(const struct td_report *report, const struct td_tally *found, struct td_buf *out) {
     if (found->count == 0)
         return;
     td_text_next(out);
@@ -321,7 +179,7 @@ static void say_no_room(const struct td_report *report, const struct tally *foun
                   number(found, "it", "them"));
 }
 
-static void say_bare(const struct td_report *report, const struct tally *found, struct td_buf *out) {
+static void say_bare(const struct td_report *report, const struct td_tally *found, struct td_buf *out) {
     if (found->count == 0)
         return;
     td_text_next(out);
@@ -359,7 +217,7 @@ static void say_member(const struct td_report *report, enum td_side side, struct
 
 /* --- what to do -------------------------------------------------------------------------------------- */
 
-static uint64_t unrepaired(const struct tally tally[SORTS]) {
+static uint64_t unrepaired(const struct td_tally tally[SORTS]) {
     uint64_t all = 0;
     for (size_t i = 0; i < WRONGS; i++)
         all += tally[wrongs[i].sort].count;
@@ -375,7 +233,7 @@ static void advise_members(const struct td_report *report, struct td_buf *out) {
 
 /* Each file's own commands stand below its name in the list; here, for --info too, what serves all of them, or the one
  * whose name breaks no sentence. */
-static void advise_held(const struct td_report *report, const struct tally *held, struct td_buf *out) {
+static void advise_held(const struct td_report *report, const struct td_tally *held, struct td_buf *out) {
     TD_AUTOBUF struct td_buf path = {0};
     const char *collection = report->run->collection;
     if (held->count == 0)
@@ -391,8 +249,8 @@ static void advise_held(const struct td_report *report, const struct tally *held
         one ? path.data : "PATH");
 }
 
-static void advise_files(const struct td_report *report, const struct tally tally[SORTS], struct td_buf *out) {
-    const struct tally *held = &tally[SORT_HELD], *unreadable = &tally[SORT_UNREADABLE];
+static void advise_files(const struct td_report *report, const struct td_tally tally[SORTS], struct td_buf *out) {
+    const struct td_tally *held = &tally[SORT_HELD], *unreadable = &tally[SORT_UNREADABLE];
     uint64_t wrong = unrepaired(tally);
     uint64_t left_out =
         unreadable->count + tally[SORT_UNWRITTEN].count + tally[SORT_NO_ROOM].count + tally[SORT_HIDDEN].count;
@@ -416,9 +274,9 @@ static void advise_files(const struct td_report *report, const struct tally tall
 /* --- all of it --------------------------------------------------------------------------------------- */
 
 void td_findings_say(const struct td_report *report, struct td_buf *out) {
-    struct tally tally[SORTS];
+    struct td_tally tally[SORTS];
     TD_AUTOBUF struct td_buf said = {0};
-    count(report, tally);
+    td_tally_count(report, tally);
     say_member(report, TD_A, &said);
     say_member(report, TD_B, &said);
     if (said.len > 0)
@@ -438,9 +296,9 @@ void td_findings_say(const struct td_report *report, struct td_buf *out) {
 }
 
 void td_findings_say_altered(const struct td_report *report, struct td_buf *out) {
-    struct tally tally[SORTS];
-    count(report, tally);
-    const struct tally *found = &tally[SORT_PUT_RIGHT];
+    struct td_tally tally[SORTS];
+    td_tally_count(report, tally);
+    const struct td_tally *found = &tally[SORT_PUT_RIGHT];
     if (found->count == 0)
         return;
     td_text_next(out);
@@ -450,10 +308,10 @@ void td_findings_say_altered(const struct td_report *report, struct td_buf *out)
 }
 
 bool td_findings_name_unrepaired(const struct td_report *report, struct td_buf *out) {
-    struct tally tally[SORTS];
-    count(report, tally);
+    struct td_tally tally[SORTS];
+    td_tally_count(report, tally);
     for (size_t i = 0; i < WRONGS; i++) {
-        const struct tally *found = &tally[wrongs[i].sort];
+        const struct td_tally *found = &tally[wrongs[i].sort];
         if (found->count == 0)
             continue;
         if (wrongs[i].sort != SORT_ROTTEN) {
@@ -480,9 +338,9 @@ bool td_findings_name_unrepaired(const struct td_report *report, struct td_buf *
 }
 
 void td_findings_name_repaired(const struct td_report *report, struct td_buf *out) {
-    struct tally tally[SORTS];
-    count(report, tally);
-    const struct tally *refilled = &tally[SORT_REFILLED];
+    struct td_tally tally[SORTS];
+    td_tally_count(report, tally);
+    const struct td_tally *refilled = &tally[SORT_REFILLED];
     if (tally[SORT_REPAIRED].count > 0 || refilled->count == 0) {
         td_buf_puts(out, "rot found and repaired");
         return;
@@ -493,8 +351,8 @@ void td_findings_name_repaired(const struct td_report *report, struct td_buf *ou
 }
 
 void td_findings_name_unreadable(const struct td_report *report, struct td_buf *out) {
-    struct tally tally[SORTS];
-    count(report, tally);
+    struct td_tally tally[SORTS];
+    td_tally_count(report, tally);
     uint64_t unreadable = tally[SORT_UNREADABLE].count, unwritten = tally[SORT_UNWRITTEN].count;
     if (unreadable == 0 && unwritten > 0) {
         td_text_count(out, unwritten, "file could not be written", "files could not be written");
