@@ -2,6 +2,7 @@
 #include "private.h"
 
 #include "twindock/base/cleanup.h"
+#include "twindock/base/clock.h"
 #include "twindock/ledger/history.h"
 
 #include <errno.h>
@@ -18,16 +19,96 @@ static int read_run(struct td_sql_stmt *q, int64_t *run, int64_t *started, struc
     return 0;
 }
 
-int td_ledger_run_at(struct td_ledger *ledger, int64_t pair, int64_t when, int64_t *run, int64_t *started,
-                     struct td_error *err) {
+/* --- when ---------------------------------------------------------------------------------------------- */
+
+struct moment {
+    int64_t run, time;
+    size_t length; /* of the longest row that ends here */
+    size_t before; /* the one before it in that row; itself: it is the first */
+};
+
+struct moments {
+    struct moment *at;
+    size_t count;
+};
+
+static int add_moment(struct moments *moments, int64_t run, int64_t time, struct td_error *err) {
+    struct moment *at = reallocarray(moments->at, moments->count + 1, sizeof *at);
+
+    if (at == NULL)
+        return td_fail(err, ENOMEM, "reading the history");
+    moments->at = at;
+    at[moments->count++] = (struct moment){.run = run, .time = time};
+    return 0;
+}
+
+static int read_moments(struct td_ledger *ledger, int64_t pair, struct moments *moments, struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
-    int rc = td_ledger_take(ledger, "history/run_at.sql", &q, err);
+    int rc = td_ledger_take(ledger, "history/backups.sql", &q, err);
 
     if (rc < 0)
         return rc;
     td_sql_bind_int(q, 1, pair);
-    td_sql_bind_int(q, 2, when);
-    return read_run(q, run, started, err);
+    while ((rc = td_sql_step(q, err)) > 0)
+        if ((rc = add_moment(moments, td_sql_int(q, 0), td_sql_int(q, 1), err)) < 0)
+            return rc;
+    return rc;
+}
+
+/* Numbers order the runs; their times are those of a clock that may have been wrong, ahead or behind. Those are
+ * believed that can be right together, the most of them: the longest row that never goes back. The last of it. */
+static size_t believe(struct moments *moments) {
+    size_t last = 0;
+
+    for (size_t i = 0; i < moments->count; i++) {
+        struct moment *moment = &moments->at[i];
+        moment->length = 1;
+        moment->before = i;
+        for (size_t k = i; k-- > 0;)
+            if (moments->at[k].time <= moment->time && moments->at[k].length >= moment->length) {
+                moment->length = moments->at[k].length + 1;
+                moment->before = k;
+            }
+        if (moment->length >= moments->at[last].length)
+            last = i;
+    }
+    return last;
+}
+
+/* The newest of them at `when`; NULL: all are later. The last one is no run but the present. */
+static const struct moment *moment_at(struct moments *moments, int64_t when) {
+    const struct moment *all = moments->at;
+    size_t now = moments->count - 1, at = believe(moments);
+
+    if (at == now && when >= all[now].time)
+        return &all[now - 1]; /* whatever its own time: it was before now */
+    while (at == now || all[at].time > when) {
+        if (all[at].before == at)
+            return NULL;
+        at = all[at].before;
+    }
+    return &all[at];
+}
+
+int td_ledger_run_at(struct td_ledger *ledger, int64_t pair, int64_t when, int64_t *run, int64_t *started,
+                     struct td_error *err) {
+    struct moments moments = {0};
+    const struct moment *found = NULL;
+    int rc = read_moments(ledger, pair, &moments, err);
+
+    if (rc == 0 && moments.count > 0) {
+        found = &moments.at[moments.count - 1];
+        if (when != INT64_MAX && (rc = add_moment(&moments, 0, td_wall_seconds(), err)) == 0)
+            found = moment_at(&moments, when);
+    }
+    if (rc == 0 && found != NULL) {
+        *run = found->run;
+        *started = found->time;
+    } else if (rc == 0) {
+        rc = td_fail_text(err, ENOENT, "there is no such backup in the ledger");
+    }
+    free(moments.at);
+    return rc;
 }
 
 int td_ledger_history_begins(struct td_ledger *ledger, int64_t pair, int64_t *run, int64_t *started,

@@ -114,6 +114,20 @@ check "is everything" "$HERE/tree-compare" equal "$KEPT/1" "$T/twice"
 rm -rf "$T/twice"
 td_is 3 "a path that never was, in a directory that is asked for" restore M tree/docs tree/docs/nosuch --as-of "$WHEN" --to "$T/twice" --json
 equal "is told" 'tree/docs/nosuch' "$(json trouble 0 path)"
+mkdir "$T/blocked"
+echo mine >"$T/blocked/tree"
+td_is 3 "a file where a directory belongs" restore M tree/docs --as-of "$WHEN" --to "$T/blocked"
+rm "$T/blocked/tree"
+mkdir -p "$T/blocked/tree"
+echo mine >"$T/blocked/tree/docs"
+td_is 3 "a file in the place of what was asked for" restore M tree/docs --as-of "$WHEN" --to "$T/blocked"
+matches "is told" 'INCOMPLETE.*tree/docs: something of that name is there' "$(tr '\n' ' ' <"$OUT")"
+rm "$T/blocked/tree/docs"
+ln -s "$T" "$T/blocked/tree/docs"
+td_is 3 "so is a symbolic link" restore M tree/docs --as-of "$WHEN" --to "$T/blocked"
+rm "$T/blocked/tree/docs"
+mkdir "$T/blocked/tree/docs"
+td_is 0 "a directory that is there is filled" restore M tree/docs --as-of "$WHEN" --to "$T/blocked"
 td_is 3 "a path that never was" restore M no/such --to "$T/back"
 matches "it is said" 'M/no/such: there was nothing of that name' "$(<"$OUT")"
 mkdir "$SRC/short"; echo "not for long" >"$SRC/short/lived.txt"
@@ -158,6 +172,24 @@ td_is 64 "neither paths nor --all" restore M --to "$T/back2"
 undock
 td_is 2 "nothing docked" restore M --all --to "$T/back2"
 check "a refused restore makes nothing" test ! -e "$T/back2"
+
+# --- wrong clocks -------------------------------------------------------------------------------------------------------
+
+# restored NAME [--as-of TIME]: everything, and the run it is of
+restored() { local name=$1; shift; rm -rf "$T/back"; td_is 0 "$name" restore M --all --to "$T/back" "$@" --json; }
+RUNS="FROM run WHERE command = 'run' AND verdict = 'ok'"
+LAST=$(ledger "SELECT max(id) $RUNS")
+FIRST=$(ledger "SELECT min(id) $RUNS")
+dock "$A" "$B"
+ledger "UPDATE run SET started = started + 31536000 WHERE id = $FIRST"
+restored "the first run's clock was a year ahead: everything"
+equal "it is the newest" "$LAST" "$(json run)"
+check "with what is in it" "$HERE/tree-compare" equal "$SRC" "$T/back"
+ledger "UPDATE run SET started = started - 31536000 WHERE id = $FIRST; UPDATE run SET started = 1000 WHERE id = $LAST"
+restored "the last run's clock was not set: everything"
+equal "it is the newest, too" "$LAST" "$(json run)"
+ledger "UPDATE run SET started = $(ledger "SELECT max(started) + 1 $RUNS") WHERE id = $LAST"
+undock
 
 # --- history, drill --------------------------------------------------------------------------------------------------------
 

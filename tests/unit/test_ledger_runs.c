@@ -1,6 +1,8 @@
 /* ledger/ledger.h: runs, those that were cut off, incidents, and the facts that --info is made from. */
 #include "twindock/base/buf.h"
 #include "twindock/base/cleanup.h"
+#include "twindock/base/clock.h"
+#include "twindock/ledger/history.h"
 #include "twindock/ledger/ledger.h"
 
 #include <errno.h>
@@ -621,6 +623,64 @@ static void test_halves(void **state) {
     assert_int_equal(info().fact.last_backup, 1000);
 }
 
+static int64_t backup_at(int64_t when) {
+    int64_t run = 0, started = 0;
+    int rc = td_ledger_run_at(ledger, pair.id, when, &run, &started, NULL);
+    return rc == -ENOENT ? 0 : rc < 0 ? rc : run;
+}
+
+/* Runs at these times, ended by 0. */
+static void runs_at(const int64_t *times) {
+    for (; *times != 0; times++) {
+        struct td_run run = begin("run", *times);
+        end(&run, TD_RESULT_DONE, 0, "ok", "ok");
+    }
+}
+
+static void test_the_backup_at_a_time(void **state) {
+    (void)state;
+    assert_int_equal(backup_at(INT64_MAX), 0);
+    runs_at((const int64_t[]){1000, 2000, 2000, 3000, 0});
+    assert_int_equal(backup_at(INT64_MAX), 4);
+    assert_int_equal(backup_at(td_wall_seconds()), 4);
+    assert_int_equal(backup_at(2999), 3);
+    assert_int_equal(backup_at(1000), 1);
+    assert_int_equal(backup_at(999), 0);
+}
+
+static void test_a_clock_that_was_behind(void **state) {
+    (void)state;
+    runs_at((const int64_t[]){1000, 2000, 3000, 10, 20, 4000, 30, 0});
+    assert_int_equal(backup_at(INT64_MAX), 7); /* the newest, whatever its clock said */
+    assert_int_equal(backup_at(td_wall_seconds()), 7);
+    assert_int_equal(backup_at(4000), 6);
+    assert_int_equal(backup_at(3500), 3);
+    assert_int_equal(backup_at(1500), 1);
+    assert_int_equal(backup_at(500), 0);
+}
+
+static void test_a_clock_that_was_ahead(void **state) {
+    (void)state;
+    int64_t now = td_wall_seconds();
+    runs_at((const int64_t[]){1000, 9000, 2000, now + 100000, 3000, now + 200000, 0});
+    assert_int_equal(backup_at(INT64_MAX), 6);
+    assert_int_equal(backup_at(now), 6);
+    assert_int_equal(backup_at(now + 150000), 6); /* not in the past */
+    assert_int_equal(backup_at(now - 1), 5);
+    assert_int_equal(backup_at(2500), 3);
+    assert_int_equal(backup_at(1999), 1);
+}
+
+/* The clock of whoever asks may be the wrong one. */
+static void test_the_present_may_be_wrong(void **state) {
+    (void)state;
+    int64_t now = td_wall_seconds();
+    runs_at((const int64_t[]){now + 1000, now + 2000, now + 3000, 0});
+    assert_int_equal(backup_at(now + 2500), 2);
+    assert_int_equal(backup_at(INT64_MAX), 3);
+    assert_int_equal(backup_at(now), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -643,6 +703,10 @@ int main(void) {
         TEST(test_sums_within_a_transaction),
         TEST(test_info_through_a_reader),
         TEST(test_halves),
+        TEST(test_the_backup_at_a_time),
+        TEST(test_a_clock_that_was_behind),
+        TEST(test_a_clock_that_was_ahead),
+        TEST(test_the_present_may_be_wrong),
     };
     return cmocka_run_group_tests_name("ledger runs", tests, NULL, NULL);
 }

@@ -47,7 +47,8 @@ int td_ledger_unsettle(struct td_ledger *ledger, int64_t pair, enum td_side memb
 int td_ledger_prune(struct td_ledger *ledger, int64_t pair, struct td_error *err);
 
 /* --- going back ---------------------------------------------------------------------------------------- */
-/* The newest backup (a run that wrote) begun at `when` (wall seconds) or earlier. -ENOENT: none was. */
+/* The newest backup (a run that wrote) begun at `when` (wall seconds; INT64_MAX: the newest of all) or earlier. Times
+ * that contradict the order of the runs, or lie in the future, count for nothing. -ENOENT: none was. */
 int td_ledger_run_at(struct td_ledger *ledger, int64_t pair, int64_t when, int64_t *run, int64_t *started,
                      struct td_error *err);
 /* The oldest run whose tree can still be told: what it replaced itself need not be there. */
