@@ -120,8 +120,12 @@ static int put_off(struct td_restoring *restoring, const struct td_entry *entry)
 }
 
 static int make_directory(struct td_restoring *restoring, const struct td_entry *entry, int dir, const char *name) {
-    if (*entry->path != '\0' && mkdirat(dir, name, 0700) != 0)
-        return errno == EEXIST ? 0 : -errno; /* one that is there keeps its attributes */
+    struct stat st;
+    if (*entry->path != '\0' && mkdirat(dir, name, 0700) != 0) {
+        if (errno != EEXIST || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR(st.st_mode))
+            return -errno;
+        return 0; /* one that is there keeps its attributes */
+    }
     restoring->directories++;
     return put_off(restoring, entry);
 }
