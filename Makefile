@@ -149,7 +149,7 @@ check-vm: ## Install it in a Debian under QEMU and plug disks into its docks (as
 
 # Each parser of bytes that somebody else has written, with libFuzzer. What is found goes to build-fuzz/; tests/fuzz/corpus
 # is kept small, and test_corpus replays it at every check.
-FUZZ = ata vpd80 vpd83 serial wwid passed_on card ext4 config escape
+FUZZ = ata vpd80 vpd83 serial wwid passed_on card ext4 config escape delta
 FUZZ_RUNS = 20000
 fuzz: ## Fuzz the parsers of foreign bytes for a moment; FUZZ_RUNS=10000000 FUZZ='ata card' for long
 	@tests/support/deps build lint && tests/support/deps fuzz

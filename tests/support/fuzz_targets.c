@@ -2,8 +2,10 @@
 
 #include "twindock/base/buf.h"
 #include "twindock/base/escape.h"
+#include "twindock/base/io.h"
 #include "twindock/config/config.h"
 #include "twindock/dock/card.h"
+#include "twindock/platform/delta.h"
 #include "twindock/platform/drive.h"
 #include "twindock/platform/ext4.h"
 
@@ -18,7 +20,7 @@
 const struct fuzz_target fuzz_targets[] = {
     {"ata", fuzz_ata},       {"vpd80", fuzz_vpd80},         {"vpd83", fuzz_vpd83}, {"serial", fuzz_serial},
     {"wwid", fuzz_wwid},     {"passed_on", fuzz_passed_on}, {"card", fuzz_card},   {"ext4", fuzz_ext4},
-    {"config", fuzz_config}, {"escape", fuzz_escape},       {NULL, NULL},
+    {"config", fuzz_config}, {"escape", fuzz_escape},       {"delta", fuzz_delta}, {NULL, NULL},
 };
 
 static void must_(bool holds, const char *what) {
@@ -201,4 +203,47 @@ void fuzz_escape(const uint8_t *data, size_t size) {
     for (size_t i = 0; i < text.len; i++)
         must((unsigned char)text.data[i] >= ' ' && text.data[i] != 0x7f);
     must(text.len >= size && json.len >= size);
+}
+
+/* --- deltas ------------------------------------------------------------------------------------------------------ */
+
+static int delta_file(const uint8_t *data, size_t size) {
+    int fd = memfd_create("fuzz", MFD_CLOEXEC);
+    must(fd >= 0 && td_pwrite_all(fd, data, size, 0) == 0);
+    return fd;
+}
+
+static void must_be_equal(int one, int other, uint64_t size) {
+    static uint8_t a[4096], b[4096];
+    for (uint64_t at = 0; at < size; at += sizeof a) {
+        ssize_t got = td_pread_all(one, a, sizeof a, (off_t)at);
+        must(got > 0 && td_pread_all(other, b, sizeof b, (off_t)at) == got && memcmp(a, b, (size_t)got) == 0);
+    }
+}
+
+/* Applied, and gone through with what is wanted: both give the same, or both give nothing. */
+void fuzz_delta(const uint8_t *data, size_t size) {
+    static uint8_t base[4096];
+    for (size_t i = 0; i < sizeof base; i++)
+        base[i] = (uint8_t)(i * 7 + i / 256);
+    int from = delta_file(base, sizeof base), delta = delta_file(data, size);
+    int patched = delta_file(base, 0), resolved = delta_file(base, 0);
+    struct td_delta_sums sums = {0}, again = {0};
+    struct td_delta_spans wanted = {0};
+    int rc = td_delta_patch(from, delta, patched, NULL, &sums, NULL);
+    must(td_delta_spans_all(&wanted) == 0);
+    int other = td_delta_resolve(delta, rc == 0 ? sums.size : 1 << 20, resolved, &wanted, NULL, &again, NULL);
+    if (other == 0)
+        other = td_delta_complete(from, resolved, &wanted, NULL, NULL);
+    must((rc == 0) == (other == 0));
+    if (rc == 0) {
+        must(ftruncate(resolved, (off_t)sums.size) == 0);
+        must(again.size == sums.size && memcmp(again.delta, sums.delta, sizeof sums.delta) == 0);
+        must_be_equal(patched, resolved, sums.size);
+    }
+    td_delta_spans_free(&wanted);
+    close(from);
+    close(delta);
+    close(patched);
+    close(resolved);
 }

@@ -20,6 +20,7 @@ void fuzz_card(const uint8_t *data, size_t size);   /* card.json */
 void fuzz_ext4(const uint8_t *data, size_t size);   /* a superblock */
 void fuzz_config(const uint8_t *data, size_t size); /* twindock.conf */
 void fuzz_escape(const uint8_t *data, size_t size); /* names of files, labels of disks: into sentences and JSON */
+void fuzz_delta(const uint8_t *data, size_t size);  /* a delta of a version in history */
 
 struct fuzz_target {
     const char *name; /* of its directory below tests/fuzz/corpus */

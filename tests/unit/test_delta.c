@@ -182,6 +182,204 @@ static void test_it_can_be_stopped(void **state) {
     assert_int_equal(td_delta_make(files->base, files->old, files->delta, UINT64_MAX, &watch, &sums, NULL), -ECANCELED);
 }
 
+/* --- chains -------------------------------------------------------------------------------------------------- */
+
+#define MOST (400U << 10)
+#define CHAIN 12
+
+/* Change a content as programs do: here and there, shifted, cut off, a part moved or doubled, zeros. */
+static size_t change(char *data, size_t len, unsigned *seed) {
+    static char part[MOST];
+    size_t at = (unsigned)rand_r(seed) % (len + 1), size = 1 + (unsigned)rand_r(seed) % 9000;
+    size_t from = (unsigned)rand_r(seed) % (len + 1);
+    switch (rand_r(seed) % 6) {
+    case 0:
+        size = at + size > len ? len - at : size;
+        noise(data + at, size, (unsigned)rand_r(seed));
+        return len;
+    case 1:
+        size = len + size > MOST ? MOST - len : size;
+        memmove(data + at + size, data + at, len - at);
+        noise(data + at, size, (unsigned)rand_r(seed));
+        return len + size;
+    case 2:
+        size = at + size > len ? len - at : size;
+        memmove(data + at, data + at + size, len - at - size);
+        return len - size;
+    case 3: /* doubled: spans of the base that overlap */
+        size = (unsigned)rand_r(seed) % 60000;
+        size = from + size > len ? len - from : size;
+        size = len + size > MOST ? MOST - len : size;
+        memcpy(part, data + from, size);
+        memmove(data + at + size, data + at, len - at);
+        memcpy(data + at, part, size);
+        return len + size;
+    case 4:
+        size = at + 5 * size > len ? len - at : 5 * size;
+        memset(data + at, 0, size);
+        return len;
+    default: /* the halves change places */
+        memcpy(part, data + at, len - at);
+        memcpy(part + len - at, data, at);
+        memcpy(data, part, len);
+        return len;
+    }
+}
+
+static void test_a_chain_is_gone_through_at_once(void **state) {
+    struct files *files = *state;
+    static char old[MOST], got[MOST], newer[MOST];
+    for (unsigned seed = 1; seed <= 40; seed++) {
+        unsigned random = seed;
+        struct td_delta_spans wanted = {0};
+        struct td_delta_sums sums, first = {.size = 0};
+        uint8_t delta[CHAIN][TD_SHA256_LEN];
+        char name[CHAIN][32];
+        int deltas[CHAIN];
+        uint64_t sizes[CHAIN];
+        size_t len = 100000 + (unsigned)rand_r(&random) % 100000, size = len;
+        noise(old, len, seed);
+        memcpy(newer, old, len);
+        for (int i = 0; i < CHAIN; i++) {
+            store(files->old, newer, size);
+            uint64_t before = size;
+            size = change(newer, size, &random);
+            store(files->base, newer, size);
+            deltas[i] = make_file(name[i]);
+            sizes[i] = before;
+            assert_int_equal(td_delta_make(files->base, files->old, deltas[i], UINT64_MAX, NULL, &sums, NULL), 0);
+            memcpy(delta[i], sums.delta, TD_SHA256_LEN);
+        }
+        store(files->out, "", 0);
+        assert_int_equal(td_delta_spans_all(&wanted), 0);
+        for (int i = 0; i < CHAIN; i++) {
+            assert_int_equal(td_delta_resolve(deltas[i], sizes[i], files->out, &wanted, NULL, &sums, NULL), 0);
+            assert_memory_equal(sums.delta, delta[i], TD_SHA256_LEN);
+            first = i == 0 ? sums : first;
+            close(deltas[i]);
+            unlink(name[i]);
+        }
+        assert_int_equal(first.size, len);
+        assert_int_equal(td_delta_complete(files->base, files->out, &wanted, NULL, NULL), 0);
+        assert_int_equal(ftruncate(files->out, (off_t)len), 0);
+        assert_int_equal(td_pread_all(files->out, got, sizeof got, 0), len);
+        assert_memory_equal(got, old, len);
+        td_delta_spans_free(&wanted);
+    }
+}
+
+/* A delta as rdiff writes it: what is copied, and bytes of its own. */
+struct writing {
+    uint8_t data[4096];
+    size_t len;
+};
+
+static void put_number(struct writing *writing, uint64_t number) {
+    for (int shift = 56; shift >= 0; shift -= 8)
+        writing->data[writing->len++] = (uint8_t)(number >> shift);
+}
+
+static void put_copy(struct writing *writing, uint64_t from, uint64_t len) {
+    writing->data[writing->len++] = 0x54; /* RS_OP_COPY_N8_N8 */
+    put_number(writing, from);
+    put_number(writing, len);
+}
+
+static void put_own(struct writing *writing, const char *text) {
+    writing->data[writing->len++] = (uint8_t)strlen(text); /* RS_OP_LITERAL_1 and on */
+    memcpy(writing->data + writing->len, text, strlen(text));
+    writing->len += strlen(text);
+}
+
+static struct writing begin_delta(void) {
+    return (struct writing){.data = {'r', 's', 0x02, '6'}, .len = 4};
+}
+
+static void end_delta(const struct files *files, struct writing *writing) {
+    writing->data[writing->len++] = 0;
+    store(files->delta, (const char *)writing->data, writing->len);
+}
+
+/* What comes of the delta alone, over the base: 0 or a negative errno. */
+static int through(const struct files *files, struct td_delta_spans *wanted, uint64_t size) {
+    struct td_delta_sums sums;
+    assert_int_equal(ftruncate(files->out, 0), 0);
+    assert_int_equal(td_delta_spans_all(wanted), 0);
+    int rc = td_delta_resolve(files->delta, size, files->out, wanted, NULL, &sums, NULL);
+    return rc != 0 ? rc : td_delta_complete(files->base, files->out, wanted, NULL, NULL);
+}
+
+static void test_damaged_deltas_of_a_chain(void **state) {
+    struct files *files = *state;
+    struct td_delta_spans wanted = {0};
+    char base[10000];
+    noise(base, sizeof base, 10);
+    store(files->base, base, sizeof base);
+    struct writing fine = begin_delta();
+    put_copy(&fine, 4000, 100);
+    put_own(&fine, "own");
+    put_copy(&fine, 4000, 200);
+    end_delta(files, &fine);
+    assert_int_equal(through(files, &wanted, 303), 0);
+    assert_int_equal(through(files, &wanted, 302), -EUCLEAN); /* not the size that it had */
+    assert_int_equal(through(files, &wanted, 304), -EUCLEAN);
+    for (size_t cut = 0; cut < fine.len; cut++) {
+        assert_int_equal(ftruncate(files->delta, (off_t)cut), 0);
+        assert_int_equal(through(files, &wanted, 303), -EUCLEAN);
+        store(files->delta, (const char *)fine.data, fine.len);
+    }
+    struct writing past = begin_delta(); /* past the end of the base */
+    put_copy(&past, 9990, 20);
+    end_delta(files, &past);
+    assert_int_equal(through(files, &wanted, 20), -EUCLEAN);
+    struct writing far = begin_delta();
+    put_copy(&far, INT64_MAX - 10, 20);
+    end_delta(files, &far);
+    assert_int_equal(through(files, &wanted, 20), -EUCLEAN);
+    struct writing huge = begin_delta();
+    put_copy(&huge, 0, UINT64_C(1) << 61);
+    end_delta(files, &huge);
+    assert_int_equal(through(files, &wanted, 10000), -EUCLEAN); /* at once */
+    struct writing endless = begin_delta();
+    put_copy(&endless, 0, UINT64_MAX);
+    end_delta(files, &endless);
+    assert_int_equal(through(files, &wanted, 10000), -EUCLEAN);
+    td_delta_spans_free(&wanted);
+}
+
+static void test_more_spans_than_there_may_be(void **state) {
+    struct files *files = *state;
+    struct td_delta_spans wanted = {.most = 10};
+    struct td_delta_sums sums;
+    char base[10000];
+    noise(base, sizeof base, 11);
+    store(files->base, base, sizeof base);
+    struct writing some = begin_delta();
+    for (uint64_t i = 0; i < 10; i++)
+        put_copy(&some, 9000 - 100 * i, 50);
+    end_delta(files, &some);
+    assert_int_equal(through(files, &wanted, 500), 0);
+    assert_int_equal(wanted.count, 10);
+    struct writing more = begin_delta();
+    for (uint64_t i = 0; i < 11; i++)
+        put_copy(&more, 9000 - 100 * i, 50);
+    end_delta(files, &more);
+    assert_int_equal(through(files, &wanted, 550), -E2BIG);
+    /* What a version wants many times over, its base is asked for as often: as it was, when that is too much. */
+    assert_int_equal(td_delta_spans_all(&wanted), 0);
+    struct writing often = begin_delta();
+    for (uint64_t i = 0; i < 4; i++)
+        put_copy(&often, 0, 500);
+    end_delta(files, &often);
+    assert_int_equal(td_delta_resolve(files->delta, 2000, files->out, &wanted, NULL, &sums, NULL), 0);
+    assert_int_equal(wanted.count, 4);
+    store(files->delta, (const char *)some.data, some.len);
+    assert_int_equal(td_delta_resolve(files->delta, 500, files->out, &wanted, NULL, &sums, NULL), -E2BIG);
+    assert_int_equal(wanted.count, 4);
+    assert_int_equal(wanted.at[3].len, 500);
+    td_delta_spans_free(&wanted);
+}
+
 static void test_blocks(void **state) {
     (void)state;
     assert_int_equal(td_delta_block(0) >= 256, 1);
@@ -198,6 +396,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_it_gives_up_when_it_would_grow_too_large, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_damage_is_noticed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_it_can_be_stopped, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_chain_is_gone_through_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_damaged_deltas_of_a_chain, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_more_spans_than_there_may_be, set_up, tear_down),
         cmocka_unit_test(test_blocks),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
