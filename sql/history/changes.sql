@@ -1,6 +1,13 @@
 -- What the paths ?2, or between ?3 and ?4, were and are; what never changed since the history began is left out. Then of
 -- each content: where members have it.
-WITH state AS (
+WITH last AS (
+    SELECT (SELECT id FROM run
+             WHERE pair = ?1 AND command = 'run' AND verdict = 'ok' AND state_a IN ('ok', 'unproven')
+             ORDER BY id DESC LIMIT 1) AS a,
+           (SELECT id FROM run
+             WHERE pair = ?1 AND command = 'run' AND verdict = 'ok' AND state_b IN ('ok', 'unproven')
+             ORDER BY id DESC LIMIT 1) AS b),
+    state AS (
     SELECT path, dev, ino, mode, uid, gid, nlink, size, blocks, mtime, mtime_ns, 0, 0, rdev, target, xattrs, sha256,
            since, 0 AS until, had & 2, had & 4
       FROM file
@@ -8,8 +15,12 @@ WITH state AS (
        AND (sha256 IS NULL OR had & 6 <> 0)
      UNION ALL
     SELECT path, dev, ino, mode, uid, gid, nlink, size, blocks, mtime, mtime_ns, 0, 0, rdev, target, xattrs, sha256,
-           since, until, 0, 0
-      FROM version
+           since, until, -- a member that had no part in the runs since has it still
+           (SELECT a >= since AND a < until FROM last)
+           AND NOT EXISTS (SELECT 1 FROM file f WHERE f.pair = ?1 AND f.path = v.path AND f.had & 2),
+           (SELECT b >= since AND b < until FROM last)
+           AND NOT EXISTS (SELECT 1 FROM file f WHERE f.pair = ?1 AND f.path = v.path AND f.had & 4)
+      FROM version v
      WHERE pair = ?1 AND (path = ?2 OR (path > ?3 AND (?4 IS NULL OR path < ?4))))
 SELECT s.*,
        (SELECT started FROM run WHERE id = s.since), (SELECT started FROM run WHERE id = s.until),

@@ -1,4 +1,4 @@
-SELECT place, kind, base
+SELECT place, kind, base, NULL, size
   FROM kept
  WHERE pair = ?1 AND xattrs = ?2 AND member = ?3
  ORDER BY kind <> 'attributes', run DESC, place

@@ -189,7 +189,8 @@ int td_ledger_deleted(struct td_ledger *ledger, int64_t pair, int64_t run, const
 static void read_place(struct td_sql_stmt *q, struct td_change *change, enum td_side member) {
     int column = 24 + (int)member;
 
-    if (change->state.until == 0 && td_sql_int(q, 18 + (int)member) != 0) {
+    bool live = td_sql_int(q, 18 + (int)member) != 0;
+    if (live && (change->state.until == 0 || td_sql_is_null(q, column))) {
         change->how[member] = 'l';
         return;
     }
@@ -248,11 +249,14 @@ static int look_live(struct td_ledger *ledger, int64_t pair, struct td_error *er
     return rc;
 }
 
+enum where { LIVE, LEFT, KEPT };
+
 static int each_source(struct td_ledger *ledger, const char *statement, int64_t pair, enum td_side member,
-                       const uint8_t hash[TD_HASH_LEN], bool live,
+                       const uint8_t hash[TD_HASH_LEN], enum where where,
                        int (*each)(void *ctx, const struct td_source *source), void *ctx, struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
     int rc = td_ledger_take(ledger, statement, &q, err);
+    bool live = where != KEPT;
 
     if (rc < 0)
         return rc;
@@ -267,8 +271,17 @@ static int each_source(struct td_ledger *ledger, const char *statement, int64_t 
             source.place = td_sql_text(q, 0);
         if (!live && !td_version_from(td_sql_text(q, 1), &source.kind))
             return td_fail_text(err, EUCLEAN, "the ledger's history is damaged");
-        if (!live)
+        if (!live) {
             td_sql_hash(q, 2, source.base, TD_HASH_LEN);
+            td_sql_hash(q, 3, source.stored, TD_HASH_LEN);
+            source.size = td_sql_u64(q, 4);
+        }
+        source.left = where == LEFT;
+        if (source.left) {
+            source.size = td_sql_u64(q, 1);
+            source.mtime.tv_sec = td_sql_int(q, 2);
+            source.mtime.tv_nsec = (long)td_sql_int(q, 3);
+        }
         if ((rc = each(ctx, &source)) != 0)
             return rc;
     }
@@ -280,8 +293,10 @@ int td_ledger_find(struct td_ledger *ledger, int64_t pair, enum td_side member, 
     int rc = look_live(ledger, pair, err);
 
     if (rc == 0)
-        rc = each_source(ledger, "history/live_of.sql", pair, member, hash, true, each, ctx, err);
-    return rc != 0 ? rc : each_source(ledger, "history/kept_of.sql", pair, member, hash, false, each, ctx, err);
+        rc = each_source(ledger, "history/live_of.sql", pair, member, hash, LIVE, each, ctx, err);
+    if (rc == 0)
+        rc = each_source(ledger, "history/kept_of.sql", pair, member, hash, KEPT, each, ctx, err);
+    return rc != 0 ? rc : each_source(ledger, "history/left_of.sql", pair, member, hash, LEFT, each, ctx, err);
 }
 
 int td_ledger_find_xattrs(struct td_ledger *ledger, int64_t pair, enum td_side member,
@@ -290,8 +305,8 @@ int td_ledger_find_xattrs(struct td_ledger *ledger, int64_t pair, enum td_side m
     int rc = look_live(ledger, pair, err);
 
     if (rc == 0)
-        rc = each_source(ledger, "history/live_xattrs.sql", pair, member, xattrs, true, each, ctx, err);
-    return rc != 0 ? rc : each_source(ledger, "history/kept_xattrs.sql", pair, member, xattrs, false, each, ctx, err);
+        rc = each_source(ledger, "history/live_xattrs.sql", pair, member, xattrs, LIVE, each, ctx, err);
+    return rc != 0 ? rc : each_source(ledger, "history/kept_xattrs.sql", pair, member, xattrs, KEPT, each, ctx, err);
 }
 
 int td_ledger_example(struct td_ledger *ledger, int64_t pair, enum td_side member, char **place, char **base,

@@ -298,8 +298,10 @@ static void say_text(struct td_restoring *restoring, int rc, struct td_buf *out)
     else
         td_buf_puts(out, "Complete: everything that was asked for is there.\n");
     if (restoring->damaged > 0)
-        td_buf_printf(out, "   %ju damaged on a disk; what could be was taken from elsewhere. A run repairs them.\n",
-                      (uintmax_t)restoring->damaged);
+        td_buf_printf(out, "   %ju damaged on a disk; %s\n", (uintmax_t)restoring->damaged,
+                      restoring->failed == 0     ? "it was taken from elsewhere. A run repairs them."
+                      : restoring->fell_back > 0 ? "what could be was taken from elsewhere, and a run repairs that."
+                                                 : "no other copy of that is here.");
     td_buf_puts(out, td_buf_text(&restoring->trouble));
 }
 

@@ -31,6 +31,7 @@ struct td_restoring {
     int blank;                             /* something without extended attributes */
     void *buffer;                          /* TD_READ_SIZE */
     struct td_delta_watch watch;
+    size_t spans; /* at most in memory at once of what is wanted of a file; 0: as many as do well */
 
     uint64_t files, directories, others, links, bytes;
     uint64_t failed, damaged, fell_back;

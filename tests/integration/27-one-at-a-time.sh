@@ -138,4 +138,31 @@ content "rot while A was away: the good copy put back"
 undock
 check "at the end A equals the source" same_tree "$A"
 check "at the end B equals the source" same_tree "$B"
+
+# --- what a member that stayed away has still -----------------------------------------------------------------------------
+
+setfattr -n user.label -v before "$SRC/docs/t6.txt"
+dock "$A" "$B"
+td_is 0 "what B has still: both" run
+WHEN=$(ledger "SELECT datetime(max(started), 'unixepoch') FROM run")
+cp -a "$SRC" "$T/before"
+sleep 1.1 # a time names the last run of its second
+echo "edited while B was away" >"$SRC/docs/t7.txt"
+rm "$SRC/docs/t8.txt"
+mv "$(find "$SRC/photos" -type f | sort | head -n 1)" "$SRC/photos/moved by hand"
+printf 1234 | dd of="$SRC/big.bin" bs=1 seek=70000 conv=notrunc status=none
+setfattr -n user.label -v after "$SRC/docs/t6.txt"
+dock "$A" ''
+td_is 0 "what B has still: A alone" run
+td_is 0 "what B has still: history" history M docs/t7.txt --json
+equal "what B has still: where it is" 'whole AB' "$(python3 -c 'import json,sys; print([v["kept"] for v in json.load(open(sys.argv[1]))["versions"] if v["until"]][0])' "$OUT")"
+dock '' "$B"
+td_is 0 "what B has still: comes back from it" restore M --all --as-of "$WHEN" --to "$T/back" --json
+check "what B has still: all of it" "$HERE/tree-compare" equal "$T/before" "$T/back"
+td_is 3 "what B has still: what it never had does not" restore M --all --to "$T/back2" --json
+equal "what B has still: nor what it had before" no "$([[ -e $T/back2/docs/t7.txt ]] && echo yes || echo no)"
+td_is 0 "what B has still: retired is A" retire M A --yes
+td_is 0 "what B has still: comes back then, too" restore M --all --as-of "$WHEN" --to "$T/back3" --json
+check "what B has still: all of it, then, too" "$HERE/tree-compare" equal "$T/before" "$T/back3"
+undock
 finish

@@ -76,4 +76,43 @@ printf again! | dd of="$SRC/disk.img" bs=1 seek=100 conv=notrunc status=none
 dock "$A" "$B"
 td_is 5 "edited, and rotten on both before that" run --json
 matches "it is told that the old version is lost" '"path": "disk.img"[^}]*"backup-rot"' "$(json unreadable)"
+# --- a long chain of deltas -----------------------------------------------------------------------------------------------
+
+dock "$A" "$B"
+cp "$SRC/disk.img" "$T/oldest"
+WHEN=$(ledger "SELECT datetime(max(started), 'unixepoch') FROM run")
+sleep 1.1
+for i in $(seq 24); do
+    echo "version $i" | dd of="$SRC/disk.img" bs=1 seek=$((i * 20011)) conv=notrunc status=none
+    td run || flunk "version $i"
+done
+undock
+# Is the oldest version back, with few descriptors and in little time? oldest NAME CODE
+oldest() {
+    local code
+    rm -rf "$T/back"
+    (ulimit -n 40; exec timeout 60 "$TWINDOCK" restore -c "$CONF" M disk.img --as-of "$WHEN" --to "$T/back" >"$OUT" 2>"$ERR")
+    code=$?
+    equal "$1" "$2" "$code"
+}
+link() { ledger "SELECT CAST(place AS TEXT) FROM kept WHERE member = $1 AND kind = 'delta' AND CAST(path AS TEXT) = 'disk.img' ORDER BY run DESC LIMIT 1 OFFSET $2"; }
+dock "$A" ''
+oldest "the oldest of many versions" 0
+check "it is right" cmp "$T/back/disk.img" "$T/oldest"
+undock
+check "a delta of the chain is damaged on A" flip "$A" ".twindock/history/$(link 1 3)" 20
+check "and another on B" flip "$B" ".twindock/history/$(link 2 9)" 20
+dock "$A" "$B"
+oldest "each member has the one that the other lacks" 5
+check "together they have it" cmp "$T/back/disk.img" "$T/oldest"
+matches "and a run would repair them" 'Complete.*taken from elsewhere. A run repairs them' "$(tr '\n' ' ' <"$OUT")"
+undock
+check "the same one is damaged on B" flip "$B" ".twindock/history/$(link 2 3)" 20
+dock "$A" "$B"
+oldest "none has it" 5
+check "it is not there" test ! -e "$T/back/disk.img"
+matches "and nobody says that it can be repaired" 'no other copy of that is here' "$(tr '\n' ' ' <"$OUT")"
+equal "nor that it can" '' "$(grep 'A run repairs' "$OUT")"
+td_is 5 "a run finds both, and ends" run
+undock
 finish

@@ -39,6 +39,7 @@ struct world {
     char dir[64];
     int root[TD_SIDES], store[TD_SIDES];
     uint64_t random;
+    size_t spans; /* as in struct td_restoring */
 };
 
 static uint64_t number(const char *name, uint64_t otherwise) {
@@ -381,6 +382,7 @@ static void begin_back(const struct world *world, struct back *back, unsigned me
     restoring->err = &back->err;
     restoring->watch.tick = tick;
     restoring->buffer = must(td_buffer_new(TD_READ_SIZE));
+    restoring->spans = world->spans;
     for (int side = 0; side < TD_SIDES; side++) {
         bool there = side != TD_SOURCE && (members & TD_SIDE_BIT(side)) != 0;
         restoring->live[side] = there ? world->root[side] : -1;
@@ -441,8 +443,11 @@ static void test_every_evening_comes_back(void **state) {
         assert_true(runs[round] > 0);
         pictures[round] = picture_of(world.root[TD_SOURCE]);
     }
-    for (uint64_t round = 0; round < rounds; round++)
+    for (uint64_t round = 0; round < rounds; round++) {
+        world.spans = (size_t[]){0, 1, 6, 40}[round % 4]; /* few: through the deltas by steps, or some at a time */
         assert_comes_back(&world, TD_SIDE_BIT(round % 2 ? TD_A : TD_B), runs[round], pictures[round]);
+    }
+    world.spans = 0;
     assert_comes_back(&world, TD_SIDE_BIT(TD_A) | TD_SIDE_BIT(TD_B), INT64_MAX, pictures[rounds - 1]);
     for (uint64_t round = 0; round < rounds; round++)
         free(pictures[round]);

@@ -93,7 +93,12 @@ struct td_source {
     const char *path;  /* in the collection; NULL: in history */
     const char *place; /* below .twindock/history/; NULL: live */
     enum td_version_kind kind;
-    uint8_t base[TD_HASH_LEN]; /* DELTA */
+    uint8_t base[TD_HASH_LEN];   /* DELTA */
+    uint8_t stored[TD_HASH_LEN]; /* of what lies at place; zeros: not known */
+    uint64_t size;               /* history: of the version; 0: not known */
+    bool left;                   /* live: what was there before a run that this member had no part in, and still is,
+                                    if it has this size and time */
+    struct timespec mtime;
 };
 int td_ledger_find(struct td_ledger *ledger, int64_t pair, enum td_side member, const uint8_t hash[TD_HASH_LEN],
                    int (*each)(void *ctx, const struct td_source *source), void *ctx, struct td_error *err);
