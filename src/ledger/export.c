@@ -41,11 +41,23 @@ static const char *const all[] = {"queries/copy_pair.sql",   "queries/copy_membe
                                   "queries/copy_files.sql",  "queries/copy_versions.sql",
                                   "queries/copy_kept.sql",   "queries/copy_settled.sql",
                                   "queries/copy_drills.sql", NULL};
-static const char *const but_files[] = {
-    "queries/renew_pair.sql",    "queries/copy_pair.sql",    "queries/renew_members.sql",  "queries/copy_members.sql",
-    "queries/renew_runs.sql",    "queries/copy_runs.sql",    "queries/copy_incidents.sql", "queries/renew_versions.sql",
-    "queries/copy_versions.sql", "queries/renew_kept.sql",   "queries/copy_kept.sql",      "queries/renew_settled.sql",
-    "queries/copy_settled.sql",  "queries/renew_drills.sql", "queries/copy_drills.sql",    NULL};
+static const char *const but_files[] = {"queries/renew_pair.sql",
+                                        "queries/copy_pair.sql",
+                                        "queries/renew_members.sql",
+                                        "queries/copy_members.sql",
+                                        "queries/renew_incidents.sql",
+                                        "queries/renew_runs.sql",
+                                        "queries/copy_runs.sql",
+                                        "queries/copy_incidents.sql",
+                                        "queries/renew_versions.sql",
+                                        "queries/copy_versions.sql",
+                                        "queries/renew_kept.sql",
+                                        "queries/copy_kept.sql",
+                                        "queries/renew_settled.sql",
+                                        "queries/copy_settled.sql",
+                                        "queries/renew_drills.sql",
+                                        "queries/copy_drills.sql",
+                                        NULL};
 
 static int copy_rows(struct td_ledger *ledger, int64_t pair, const char *const *statements, struct td_error *err) {
     int rc = 0;
@@ -64,14 +76,24 @@ static int copy_rows(struct td_ledger *ledger, int64_t pair, const char *const *
     return rc;
 }
 
+/* The run that copies goes on; its copy is of a run that has ended. */
+static int end_run(struct td_ledger *ledger, const struct td_run *run, struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int rc = run == NULL ? 0 : td_ledger_take(ledger, "queries/copied_run.sql", &q, err);
+
+    return rc < 0 || run == NULL ? rc : td_run_write_end(q, run, err);
+}
+
 /* One transaction: what is copied is the ledger as it was at one moment. */
-static int copy_pair(struct td_ledger *ledger, int64_t pair, const char *const *statements, struct td_error *err) {
+static int copy_pair(struct td_ledger *ledger, int64_t pair, const struct td_run *run, const char *const *statements,
+                     struct td_error *err) {
     int rc = td_sql_begin(ledger->sql, false, err);
 
     if (rc < 0)
         return rc;
     rc = td_sql_script(ledger->sql, "setup/renew.sql", err);
     rc = rc < 0 ? rc : copy_rows(ledger, pair, statements, err);
+    rc = rc < 0 ? rc : end_run(ledger, run, err);
     if (rc == 0)
         return td_sql_commit(ledger->sql, err);
     td_sql_rollback(ledger->sql);
@@ -85,37 +107,40 @@ static void detach(struct td_ledger *ledger) {
         (void)td_sql_run(q, NULL, NULL);
 }
 
-static int export_to(struct td_ledger *ledger, int64_t pair, const char *file, struct td_error *err) {
+static int export_to(struct td_ledger *ledger, int64_t pair, const struct td_run *run, const char *file,
+                     struct td_error *err) {
     int rc = lay_out(file, err);
 
     rc = rc < 0 ? rc : attach(ledger, file, err);
     if (rc < 0)
         return rc;
-    rc = copy_pair(ledger, pair, all, err);
+    rc = copy_pair(ledger, pair, run, all, err);
     detach(ledger);
     return rc;
 }
 
-int td_ledger_export(struct td_ledger *ledger, int64_t pair, const char *file, struct td_error *err) {
+int td_ledger_export(struct td_ledger *ledger, int64_t pair, const struct td_run *run, const char *file,
+                     struct td_error *err) {
     if (ledger->depth > 0)
         return td_fail_text(err, EINVAL, "the ledger cannot be copied within a transaction");
     int rc = reserve(file, err);
     if (rc < 0)
         return rc;
-    rc = export_to(ledger, pair, file, err);
+    rc = export_to(ledger, pair, run, file, err);
     if (rc == 0)
         return 0;
     unlink(file);
     return td_wrap(err, rc, "copying the ledger to %s", file);
 }
 
-int td_ledger_export_renew(struct td_ledger *ledger, int64_t pair, const char *file, struct td_error *err) {
+int td_ledger_export_renew(struct td_ledger *ledger, int64_t pair, const struct td_run *run, const char *file,
+                           struct td_error *err) {
     if (ledger->depth > 0)
         return td_fail_text(err, EINVAL, "the ledger cannot be copied within a transaction");
     int rc = attach(ledger, file, err);
     if (rc < 0)
         return rc;
-    rc = copy_pair(ledger, pair, but_files, err);
+    rc = copy_pair(ledger, pair, run, but_files, err);
     detach(ledger);
     return td_wrap(err, rc, "renewing the ledger's copy %s", file);
 }

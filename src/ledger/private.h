@@ -40,6 +40,10 @@ int td_write_end(struct td_ledger *ledger, int rc, struct td_error *err);
 /* Run a statement that must meet a row: -ENOENT with "<what> is not in the ledger" otherwise. */
 int td_run_found(struct td_sql_stmt *stmt, const char *what, struct td_error *err);
 
+/* --- runs.c ------------------------------------------------------------------------------------------ */
+/* How a run ended, by a statement with the parameters of queries/run_end.sql. */
+int td_run_write_end(struct td_sql_stmt *q, const struct td_run *run, struct td_error *err);
+
 /* --- incidents.c ------------------------------------------------------------------------------------- */
 /* A run has come to its end: its repairs have been told of. */
 int td_repairs_told(struct td_ledger *ledger, int64_t run, struct td_error *err);

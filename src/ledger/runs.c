@@ -83,12 +83,7 @@ static int bind_counts(struct td_sql_stmt *q, int param, const struct td_counts 
     return param;
 }
 
-static int write_end(struct td_ledger *ledger, const struct td_run *run, struct td_error *err) {
-    TD_AUTOSQL struct td_sql_stmt *q = NULL;
-    int rc = td_write_take(ledger, "queries/run_end.sql", &q, err);
-
-    if (rc < 0)
-        return rc;
+int td_run_write_end(struct td_sql_stmt *q, const struct td_run *run, struct td_error *err) {
     td_sql_bind_int(q, 1, run->id);
     td_sql_bind_int(q, 2, run->pair);
     td_sql_bind_text(q, 3, run->collection);
@@ -104,6 +99,13 @@ static int write_end(struct td_ledger *ledger, const struct td_run *run, struct 
         td_sql_bind_text(q, param++, run->state[side]);
     td_sql_bind_int(q, param, run->after_interrupted);
     return td_run_found(q, "the run", err);
+}
+
+static int write_end(struct td_ledger *ledger, const struct td_run *run, struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int rc = td_write_take(ledger, "queries/run_end.sql", &q, err);
+
+    return rc < 0 ? rc : td_run_write_end(q, run, err);
 }
 
 int td_ledger_run_end(struct td_ledger *ledger, const struct td_run *run, struct td_error *err) {

@@ -370,6 +370,7 @@ static int carry_out(struct td_backup *backup, struct td_error *err) {
         rc = rc != 0 ? rc : stock;
     }
     td_engine_note(&backup->engine); /* a stop is told before the disks are closed */
+    name_result(backup, rc);         /* as far as it is known: for the ledger's copy */
     if (rc == 0)
         rc = td_backup_finish(backup, err);
     else if (rc == -ECANCELED)

@@ -110,7 +110,7 @@ static int renew(struct copying *copying, const struct td_copy_state *was, struc
     if (rc != 0 || memcmp(found, was->sha256, TD_HASH_LEN) != 0 || hash_local(copying, found) != 0 ||
         memcmp(found, was->sha256, TD_HASH_LEN) != 0)
         return 0;
-    if (td_ledger_export_renew(backup->ledger, backup->pair->id, copying->local, NULL) != 0 ||
+    if (td_ledger_export_renew(backup->ledger, backup->pair->id, &backup->run, copying->local, NULL) != 0 ||
         hash_local(copying, is->sha256) != 0)
         return 0;
     TD_AUTOCLOSE int want = open(copying->local, O_RDONLY | O_CLOEXEC);
@@ -137,7 +137,8 @@ static void clear_local(const struct copying *copying) {
 /* An export of what is in the ledger, for the members that need the whole. */
 static int export_whole(struct copying *copying, struct td_error *err) {
     clear_local(copying);
-    int rc = td_ledger_export(copying->backup->ledger, copying->backup->pair->id, copying->local, err);
+    int rc = td_ledger_export(copying->backup->ledger, copying->backup->pair->id, &copying->backup->run, copying->local,
+                              err);
     if (rc != 0)
         return rc;
     copying->from = open(copying->local, O_RDONLY | O_CLOEXEC);

@@ -620,12 +620,12 @@ static void test_export(void **state) {
     assert_int_equal(td_ledger_incident(ledger, run.id, &rot, NULL), 0);
     assert_int_equal(td_ledger_run_end(ledger, &run, NULL), 0);
     assert_int_equal(td_ledger_begin(ledger, NULL), 0);
-    assert_int_equal(td_ledger_export(ledger, n.id, copy, &err), -EINVAL);
+    assert_int_equal(td_ledger_export(ledger, n.id, NULL, copy, &err), -EINVAL);
     assert_int_equal(td_ledger_commit(ledger, NULL), 0);
     for (int i = 0; i < 2; i++) { /* twice: nothing is left attached */
-        if (td_ledger_export(ledger, n.id, copy, &err) < 0)
+        if (td_ledger_export(ledger, n.id, NULL, copy, &err) < 0)
             fail_msg("%s", err.text);
-        assert_int_equal(td_ledger_export(ledger, n.id, copy, &err), -EEXIST);
+        assert_int_equal(td_ledger_export(ledger, n.id, NULL, copy, &err), -EEXIST);
         assert_false(exists(copy, "-wal") || exists(copy, "-shm") || exists(copy, "-journal"));
         struct td_ledger *there;
         if (td_ledger_open_reader(copy, &there, &err) < 0)
@@ -647,7 +647,7 @@ static void test_export(void **state) {
         assert_false(exists(copy, "-wal") || exists(copy, "-shm") || exists(copy, "-journal"));
         assert_int_equal(unlink(copy), 0);
     }
-    assert_int_equal(td_ledger_export(ledger, 4711, copy, &err), -ENOENT);
+    assert_int_equal(td_ledger_export(ledger, 4711, NULL, copy, &err), -ENOENT);
     assert_false(exists(copy, "") || exists(copy, "-journal"));
     td_ledger_close(ledger);
 }

@@ -249,14 +249,14 @@ static struct td_ledger *two_states(struct td_pair *pair) {
     }
     run.pair = next.pair = pair->id;
     assert_int_equal(td_ledger_run_begin(ledger, &run, NULL), 0);
-    assert_int_equal(td_ledger_export(ledger, pair->id, copy, NULL), 0);
+    assert_int_equal(td_ledger_export(ledger, pair->id, NULL, copy, NULL), 0);
     run.result = TD_RESULT_DONE;
     run.ended = 4711;
     assert_int_equal(td_ledger_run_end(ledger, &run, NULL), 0);
     assert_int_equal(td_ledger_run_begin(ledger, &next, NULL), 0);
     duplicate(copy, other);
     struct td_error err = {0};
-    if (td_ledger_export_renew(ledger, pair->id, other, &err) != 0)
+    if (td_ledger_export_renew(ledger, pair->id, NULL, other, &err) != 0)
         fail_msg("%s", err.text);
     return ledger;
 }

@@ -163,12 +163,15 @@ int td_ledger_files(struct td_ledger *ledger, int64_t pair, int (*each)(void *ct
                     void *ctx, struct td_error *err);
 /* A new database at `file` (must not exist: -EEXIST) with this pair's part alone: for the copy on the members. One
  * plain file, nothing beside it, gone again on failure. Not within a transaction. `file` is a path on the machine:
- * SQLite resolves it by name, so a detached mount cannot be reached through /proc/self/fd. */
-int td_ledger_export(struct td_ledger *ledger, int64_t pair, const char *file, struct td_error *err);
+ * SQLite resolves it by name, so a detached mount cannot be reached through /proc/self/fd. `run`: the one that copies,
+ * with its result as far as it is known; in the copy it has ended, so that the copy can be a ledger. May be NULL. */
+int td_ledger_export(struct td_ledger *ledger, int64_t pair, const struct td_run *run, const char *file,
+                     struct td_error *err);
 /* The same for a file that td_ledger_export() has made, when no file's row has changed since, proofs apart: all but the
  * rows of files is made new. These keep the proofs they were copied with. The file must be one of ours, byte for byte.
  */
-int td_ledger_export_renew(struct td_ledger *ledger, int64_t pair, const char *file, struct td_error *err);
+int td_ledger_export_renew(struct td_ledger *ledger, int64_t pair, const struct td_run *run, const char *file,
+                           struct td_error *err);
 
 /* The copy that a member has. */
 struct td_copy_state {
