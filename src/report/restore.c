@@ -206,7 +206,11 @@ static void say_rest(const struct td_restore_facts *facts, struct td_buf *out) {
                      "    .twindock/ledger.db     every file with size, times and SHA-256, and\n"
                      "                            when it was last read back (an SQLite\n"
                      "                            database). Copy it elsewhere, then:\n"
-                     "                            sqlite3 ledger.db\n\n");
+                     "                            sqlite3 ledger.db\n");
+    if (facts->other_ledger)
+        td_buf_puts(out, "    .twindock/ledger-*.db   the same of a ledger that was in use before: what\n"
+                         "                            the history was until then\n");
+    td_buf_putc(out, '\n');
     paragraph(out, "When you are done: cd / && umount /mnt");
     paragraph(out, "Do not write to this disk if it is to stay a backup.");
 }

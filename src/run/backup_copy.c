@@ -26,6 +26,10 @@
 #define COPY_NEW "ledger.db.new"
 #define COPY_JOURNAL "ledger.db-journal"
 
+#define ASIDE "ledger-"
+#define COPY_OTHER ASIDE "%lld%s.db" /* of another ledger, by the pair's generation */
+#define JOURNAL "-journal"
+
 struct copying {
     struct td_backup *backup;
     enum td_side side;
@@ -125,6 +129,32 @@ static int renew(struct copying *copying, const struct td_copy_state *was, struc
     return back.error == 0 && memcmp(back.hash, is->sha256, TD_HASH_LEN) == 0;
 }
 
+/* --- of another ledger ------------------------------------------------------------------------------------------- */
+
+int td_ledger_set_aside(int store, int64_t generation, char name[TD_LEDGER_ASIDE_MAX]) {
+    char journal[TD_LEDGER_ASIDE_MAX + sizeof JOURNAL];
+    if (faccessat(store, COPY, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+        return errno == ENOENT ? 0 : -errno;
+    snprintf(name, TD_LEDGER_ASIDE_MAX, COPY_OTHER, (long long)generation, "");
+    for (int i = 2; faccessat(store, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0; i++) {
+        char again[16];
+        snprintf(again, sizeof again, "-%d", i);
+        snprintf(name, TD_LEDGER_ASIDE_MAX, COPY_OTHER, (long long)generation, again);
+    }
+    snprintf(journal, sizeof journal, "%s" JOURNAL,
+             name); /* what a run cut off while it wrote has left belongs to it */
+    if (td_sys.renameat2(store, COPY_JOURNAL, store, journal, RENAME_NOREPLACE) != 0 && errno != ENOENT)
+        return -errno;
+    if (td_sys.renameat2(store, COPY, store, name, RENAME_NOREPLACE) != 0)
+        return -errno;
+    return td_sys.fsync(store) != 0 ? -errno : 1;
+}
+
+bool td_ledger_is_set_aside(const char *name) {
+    size_t len = strlen(name);
+    return strncmp(name, ASIDE, strlen(ASIDE)) == 0 && len > 3 && strcmp(name + len - 3, ".db") == 0;
+}
+
 /* --- both --------------------------------------------------------------------------------------------------------- */
 
 static void clear_local(const struct copying *copying) {
@@ -154,10 +184,14 @@ static int copy_to(struct copying *copying, struct td_error *lost, struct td_err
     int done =
         rc == 0 && was.known && is.known && memcmp(was.rows, is.rows, TD_HASH_LEN) == 0 ? renew(copying, &was, &is) : 0;
     if (rc == 0 && done == 0) {
+        char aside[TD_LEDGER_ASIDE_MAX];
         rc = export_whole(copying, err);
         if (rc == 0)
             rc = hash_local(copying, is.sha256);
-        done = rc == 0 ? write_whole(copying) : 0;
+        if (rc == 0 && !was.known) /* this ledger has written none: one that is there knows what this one does not */
+            done = td_ledger_set_aside(copying->store, backup->pair->generation, aside);
+        if (rc == 0 && done >= 0)
+            done = write_whole(copying);
         td_cleanup_fd(&copying->from);
         copying->from = -1;
     }

@@ -12,6 +12,7 @@
 #include "twindock/run/notify.h"
 #include "twindock/sync/manifest.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -184,6 +185,19 @@ int td_backup_manifests(struct td_backup *backup, struct td_error *err) {
 
 /* --- RESTORE.txt ------------------------------------------------------------------------------------------------ */
 
+static bool has_other_ledger(int store) {
+    TD_AUTOCLOSE int fd = openat(store, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    bool found = false;
+    if (dir == NULL)
+        return false;
+    (void)td_take_fd(&fd);
+    for (const struct dirent *entry = readdir(dir); entry != NULL && !found; entry = readdir(dir))
+        found = td_ledger_is_set_aside(entry->d_name);
+    closedir(dir);
+    return found;
+}
+
 static int write_restore(struct td_backup *backup, enum td_side side, struct td_error *err) {
     const struct td_mounted *mounted = &backup->docking.mounted[side];
     TD_AUTOBUF struct td_buf text = {0}, have = {0};
@@ -200,6 +214,7 @@ static int write_restore(struct td_backup *backup, enum td_side side, struct td_
         .last_change = backup->run.started,
         .delta = delta,
         .delta_base = base,
+        .other_ledger = has_other_ledger(mounted->store),
     };
     int dir = strcmp(backup->collection->target, ".") == 0 ? mounted->store : mounted->root;
     td_restore_text(&facts, &text);

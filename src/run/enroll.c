@@ -92,10 +92,20 @@ static int refuse_second_pair(const struct td_docking *docking, const char *coll
     return 0;
 }
 
+static void say_aside(const char *aside, struct td_buf *out) {
+    if (*aside != '\0')
+        td_buf_printf(out,
+                      "The copy of another ledger that was on the disks stays there, as .twindock/%s. It knows the "
+                      "versions in their history by date, which this ledger does not; what to do with it is in "
+                      "twindock(8), under FILES.\n",
+                      aside);
+}
+
 static int enroll_twins(const struct td_app *app, struct td_docking *docking, struct td_ledger *ledger,
                         const char *collection, struct td_buf *out, struct td_error *err) {
     const struct td_judgement *judgement = &docking->judgement;
     TD_AUTOBUF struct td_buf unsaid = {0};
+    char aside[TD_LEDGER_ASIDE_MAX] = "";
     bool already = judgement->verdict == TD_OK && strcmp(judgement->pair->collection, collection) == 0;
     int rc = already ? td_enrolling_learn(docking, ledger, app->json ? &unsaid : out, err) : 0;
     if (!already)
@@ -105,9 +115,11 @@ static int enroll_twins(const struct td_app *app, struct td_docking *docking, st
     if (rc == 0 && !already)
         rc = check_disks(docking, err);
     if (rc == 0 && !already)
-        rc = td_enrolling_enter(docking, ledger, collection, TD_LAYOUT_TWINS, err);
+        rc = td_enrolling_enter(docking, ledger, collection, TD_LAYOUT_TWINS, aside, err);
     if (rc == 0 && (!already || app->json))
         td_enrolling_say(docking, app, "enroll", collection, out);
+    if (rc == 0 && !app->json)
+        say_aside(aside, out);
     return rc;
 }
 

@@ -1,5 +1,6 @@
 #include "twindock/run/enrolling.h"
 
+#include "twindock/base/beneath.h"
 #include "twindock/base/cleanup.h"
 #include "twindock/base/clock.h"
 #include "twindock/base/escape.h"
@@ -11,6 +12,7 @@
 #include "twindock/run/need.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -203,7 +205,20 @@ static int mount_second(const struct td_docking *docking, struct td_error *err) 
 }
 
 /* Both members take writing before the first card is written, so that they get theirs together or not at all. */
-static int write_cards_to(const struct td_docking *docking, struct td_card cards[2], struct td_error *err) {
+static int set_ledger_aside(int root, const struct td_card *card, char aside[TD_LEDGER_ASIDE_MAX],
+                            struct td_error *err) {
+    char name[TD_LEDGER_ASIDE_MAX];
+    TD_AUTOCLOSE int store = td_open_beneath(root, ".twindock", O_RDONLY | O_DIRECTORY, 0);
+    int rc = store < 0 ? store : td_ledger_set_aside(store, card->generation, name);
+    if (rc < 0)
+        return td_fail(err, -rc, "cannot keep the copy of a ledger on member %c", card->member);
+    if (rc > 0)
+        snprintf(aside, TD_LEDGER_ASIDE_MAX, "%s", name);
+    return 0;
+}
+
+static int write_cards_to(const struct td_docking *docking, struct td_card cards[2], char aside[TD_LEDGER_ASIDE_MAX],
+                          struct td_error *err) {
     TD_AUTOCLOSE int a = mount_slot(&docking->seen.slots[0], err);
     TD_AUTOCLOSE int b = a < 0 ? a : mount_second(docking, err);
     if (b < 0)
@@ -214,6 +229,8 @@ static int write_cards_to(const struct td_docking *docking, struct td_card cards
             cards[i].host[0] = '\0';
         int rc = td_card_write(root, &cards[i], err);
         if (rc == 0)
+            rc = set_ledger_aside(root, &cards[i], aside, err);
+        if (rc == 0)
             rc = td_mount_checkpoint(root, err);
         if (rc != 0)
             return rc;
@@ -221,8 +238,9 @@ static int write_cards_to(const struct td_docking *docking, struct td_card cards
     return 0;
 }
 
-static int write_cards(const struct td_docking *docking, struct td_card cards[2], struct td_error *err) {
-    int rc = write_cards_to(docking, cards, err);
+static int write_cards(const struct td_docking *docking, struct td_card cards[2], char aside[TD_LEDGER_ASIDE_MAX],
+                       struct td_error *err) {
+    int rc = write_cards_to(docking, cards, aside, err);
     return rc != 0 ? rc : wait_free(docking, err);
 }
 
@@ -266,11 +284,12 @@ int td_enrolling_continue_runs(const struct td_docking *docking, struct td_ledge
 }
 
 int td_enrolling_enter(struct td_docking *docking, struct td_ledger *ledger, const char *collection,
-                       enum td_layout layout, struct td_error *err) {
+                       enum td_layout layout, char aside[TD_LEDGER_ASIDE_MAX], struct td_error *err) {
     const char *uuid = docking->seen.slots[TD_SLOT_SOURCE].super.uuid;
     struct td_card cards[2] = {0};
     struct td_pair pair;
     int count = 0;
+    aside[0] = '\0';
     int rc = td_enrolling_read_cards(docking, cards, &count, err);
     if (rc != 0)
         return rc;
@@ -295,7 +314,7 @@ int td_enrolling_enter(struct td_docking *docking, struct td_ledger *ledger, con
     if (rc == 0)
         rc = td_enrolling_continue_runs(docking, ledger, &pair, cards, err);
     if (rc == 0)
-        rc = write_cards(docking, cards, err);
+        rc = write_cards(docking, cards, aside, err);
     if (rc == 0)
         return td_ledger_commit(ledger, err);
     td_ledger_rollback(ledger);

@@ -98,6 +98,7 @@ static int make_filesystems(const struct td_docking *docking, const struct td_co
 static int enroll_new(const struct td_app *app, struct td_docking *docking, struct td_ledger *ledger,
                       const char *collection, struct td_buf *out, struct td_error *err) {
     struct td_policy policy = td_docking_policy(docking, true);
+    char aside[TD_LEDGER_ASIDE_MAX]; /* there is none on a new filesystem */
     int rc = td_docking_look(docking, ledger, TD_LOOK_ONCE, &policy, err);
     if (rc != 0)
         return rc;
@@ -106,7 +107,7 @@ static int enroll_new(const struct td_app *app, struct td_docking *docking, stru
             return td_fail_text(err, EIO, "the new filesystem in the %s slot cannot be read back", td_slot_names[i]);
     if (mirrors(docking))
         return td_enroll_shown_half(app, docking, ledger, collection, out, err);
-    rc = td_enrolling_enter(docking, ledger, collection, TD_LAYOUT_TWINS, err);
+    rc = td_enrolling_enter(docking, ledger, collection, TD_LAYOUT_TWINS, aside, err);
     if (rc == 0)
         td_enrolling_say(docking, app, "format", collection, out);
     return rc;

@@ -62,6 +62,7 @@ struct td_restore_facts {
     /* A delta that lies on this disk, for the example: its place below history/, and the path in the collection whose
      * content it stands on. NULL: there is none. */
     const char *delta, *delta_base;
+    bool other_ledger; /* a copy of another ledger lies beside this one's */
 };
 void td_restore_text(const struct td_restore_facts *facts, struct td_buf *out);
 /* Do two such texts differ in nothing but the date of the last change? */

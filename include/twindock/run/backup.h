@@ -86,6 +86,11 @@ bool td_backup_is_there(void *backup, enum td_side side);
 int td_backup_source(struct td_backup *backup, struct td_buf *why, struct td_error *err);
 /* Bytes of a member's papers that are written anew beside the old ones: the ledger's copy, the lists of checksums. */
 uint64_t td_backup_papers(int store);
+/* A copy that another ledger has left on a member stays there, and gets a name of its own: 1 and the name; 0: there is
+ * none; or a negative errno. */
+#define TD_LEDGER_ASIDE_MAX 64
+int td_ledger_set_aside(int store, int64_t generation, char name[TD_LEDGER_ASIDE_MAX]);
+bool td_ledger_is_set_aside(const char *name);
 /* The pair's part of the ledger, on every member that takes papers. */
 int td_backup_copy_ledger(struct td_backup *backup, struct td_error *err);
 /* A step failed on one member: the other goes on. */

@@ -4,6 +4,7 @@
 
 #include "twindock/dock/card.h"
 #include "twindock/ledger/ledger.h"
+#include "twindock/run/backup.h"
 #include "twindock/run/commands.h"
 #include "twindock/run/docking.h"
 
@@ -22,10 +23,11 @@ int td_enrolling_open(struct td_docking *docking, const struct td_app *app, cons
  * hold acceptable ext4 filesystems of one UUID. Cards that are already there, of this collection and UUID, keep
  * their tokens and generation: that is how a lost ledger is begun anew. One that an enrolling cut short has left, and
  * that no run has used, gets its other half. Those of a collection that has been renamed get the new name. A
- * write-protected disk is refused before either is written to.
+ * write-protected disk is refused before either is written to. Copies of a ledger that are on the disks stay there,
+ * under the name `aside` ("": there was none).
  */
 int td_enrolling_enter(struct td_docking *docking, struct td_ledger *ledger, const char *collection,
-                       enum td_layout layout, struct td_error *err);
+                       enum td_layout layout, char aside[TD_LEDGER_ASIDE_MAX], struct td_error *err);
 
 /*
  * Take two disks that hold the same for a mirrored pair: compared block by block first, and not written to. Their card
