@@ -144,13 +144,14 @@ static void say_delta(const struct td_restore_facts *facts, struct td_buf *out) 
         collection_dir(facts, &base);
         td_text_shell(&base, facts->delta_base);
     }
-    if (name == NULL || base.len > 40 || name - facts->delta > 40) {
+    if (name == NULL || base.len > 34 || name - facts->delta > 40) {
         td_buf_clear(&base);
         td_buf_puts(&base, "BASE");
         td_buf_puts(&dir, "RUN/.deltas");
     } else {
         td_buf_add(&dir, facts->delta, (size_t)(name - facts->delta));
-        snprintf(delta, sizeof delta, "%.12s*", name + 1);
+        const char *base_of = strchr(name, '-'); /* of equal files each may have become another */
+        snprintf(delta, sizeof delta, "%.8s*%.9s*", name + 1, base_of != NULL ? base_of : "");
     }
     command(out, td_buf_text(&dir));
     td_buf_printf(&patch, "rdiff patch %s %s /tmp/old", base.data, delta);

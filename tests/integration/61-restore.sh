@@ -82,7 +82,7 @@ check "the history's checksums hold on A" mounted "$A" sh -c 'cd "$MNT/.twindock
 # The example in RESTORE.txt, typed as it stands.
 example() { # with the disk at /mnt
     local out=$T/example
-    rm -rf /tmp/old
+    rm -f "$out"
     sed -n '/^4\. /,/^What else/p' "$MNT/RESTORE.txt" | grep -E '^    (cd|rdiff|sha256sum /tmp|cp --attr)' | grep -v '&&' | sed "s|/mnt/|$MNT/|g; s|/tmp/old|$out|g" >"$T/example.sh"
     [[ $(wc -l <"$T/example.sh") = 4 ]] || return 1
     sh -e "$T/example.sh" >"$T/example.said" || return 1
@@ -222,4 +222,16 @@ td_is 0 "learns what the disks hold" run
 td_is 0 "and everything comes back" restore M --all --to "$T/back3"
 check "as it is" "$HERE/tree-compare" equal "$SRC" "$T/back3"
 check "what lies in the history is listed again" test "$(ledger "SELECT count(*) FROM kept WHERE kind = 'delta'")" -ge 2
+
+# --- equal files that became different ones ---------------------------------------------------------------------------------
+
+noise 400000 >"$SRC/x.img"
+cp -p "$SRC/x.img" "$SRC/y.img"
+dock "$A" "$B"
+td_is 0 "two equal files" run
+printf aaaa | at "$SRC/x.img" 1000
+printf bbbb | at "$SRC/y.img" 200000
+td_is 0 "each edited in its way" run
+undock
+check "the example in RESTORE.txt means one of the two deltas" mounted "$A" example
 finish
