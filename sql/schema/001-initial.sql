@@ -148,7 +148,7 @@ CREATE INDEX mail_kept ON mail (id) WHERE message IS NOT NULL;
 CREATE TABLE file (
     pair          INTEGER NOT NULL REFERENCES pair (id),
     path          BLOB    NOT NULL,
-    dev           INTEGER NOT NULL,            -- on the source
+    dev           INTEGER NOT NULL,            -- on the source; 0: that of its root
     ino           INTEGER NOT NULL,
     mode          INTEGER NOT NULL,            -- type and permission bits, as in stat(2)
     uid           INTEGER NOT NULL,

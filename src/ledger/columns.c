@@ -22,6 +22,12 @@ void td_bind_entry(struct td_sql_stmt *stmt, int first, const struct td_entry *e
         td_sql_bind_blob(stmt, param, entry->xattrs, TD_HASH_LEN);
 }
 
+void td_bind_source(const struct td_ledger *ledger, struct td_sql_stmt *stmt, int first, const struct td_entry *entry) {
+    td_bind_entry(stmt, first, entry);
+    if (entry->dev == ledger->source)
+        td_sql_bind_u64(stmt, first + 1, 0);
+}
+
 void td_read_entry(struct td_sql_stmt *stmt, struct td_entry *entry) {
     memset(entry, 0, sizeof(*entry));
     entry->path = td_sql_text(stmt, 0);

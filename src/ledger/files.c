@@ -30,7 +30,7 @@ static int bind_and_run(struct td_ledger *ledger, const char *statement, int64_t
     if (rc < 0)
         return rc;
     td_sql_bind_int(q, 1, pair);
-    td_bind_entry(q, 2, &file->entry);
+    td_bind_source(ledger, q, 2, &file->entry);
     td_sql_bind_blob(q, param++, file->has_hash ? file->hash : NULL, TD_HASH_LEN);
     if (!all)
         return td_sql_run(q, NULL, err);
@@ -83,6 +83,36 @@ int td_ledger_put_file(struct td_ledger *ledger, int64_t pair, const struct td_f
         return rc;
     rc = td_summary_spoil(ledger, pair, err);
     rc = rc < 0 ? rc : write_file(ledger, pair, file, err);
+    return td_write_end(ledger, rc, err);
+}
+
+void td_ledger_source(struct td_ledger *ledger, uint64_t dev) {
+    ledger->source = dev;
+}
+
+static int forget_device(struct td_ledger *ledger, const char *statement, int64_t pair, uint64_t dev,
+                         struct td_error *err) {
+    TD_AUTOSQL struct td_sql_stmt *q = NULL;
+    int rc = td_write_take(ledger, statement, &q, err);
+
+    if (rc < 0)
+        return rc;
+    td_sql_bind_int(q, 1, pair);
+    td_sql_bind_u64(q, 2, dev);
+    return td_sql_run(q, NULL, err);
+}
+
+int td_ledger_forget_device(struct td_ledger *ledger, int64_t pair, struct td_error *err) {
+    struct td_file root;
+    int rc = td_ledger_file(ledger, pair, "", &root, NULL);
+
+    if (rc < 0 || root.entry.dev == 0)
+        return 0; /* nothing is there yet, or nothing of before */
+    rc = td_ledger_begin(ledger, err);
+    if (rc < 0)
+        return rc;
+    rc = forget_device(ledger, "queries/forget_device_version.sql", pair, root.entry.dev, err);
+    rc = rc < 0 ? rc : forget_device(ledger, "queries/forget_device_file.sql", pair, root.entry.dev, err);
     return td_write_end(ledger, rc, err);
 }
 

@@ -14,6 +14,7 @@ struct td_ledger {
     bool batching;   /* a transaction of the working tables alone is open */
     int batched;     /* writes in it */
     int64_t live_of; /* pair of which temp.live tells where contents are, 0: none */
+    uint64_t source; /* device of the source's root, 0: not known */
     int64_t lists;   /* job lists made so far: each has its number */
     /* Texts of the last td_ledger_file() and td_work_entry(), and paths on their way through td_work_evidence(). */
     struct td_buf file_texts, entry_texts;
@@ -56,6 +57,8 @@ int td_repairs_told(struct td_ledger *ledger, int64_t run, struct td_error *err)
 #define TD_ENTRY_COLUMNS 16 /* path, dev, ino, ... target, xattrs, in the order of the tables */
 
 void td_bind_entry(struct td_sql_stmt *stmt, int first, const struct td_entry *entry);
+/* One of the source: its device as it is entered. */
+void td_bind_source(const struct td_ledger *ledger, struct td_sql_stmt *stmt, int first, const struct td_entry *entry);
 /* Columns 0 to 15; texts live as the statement's. error is 0. */
 void td_read_entry(struct td_sql_stmt *stmt, struct td_entry *entry);
 void td_read_file(struct td_sql_stmt *stmt, struct td_file *file);

@@ -39,7 +39,10 @@ int td_work_scan(struct td_ledger *ledger, enum td_side side, const struct td_en
     if (rc < 0)
         return rc;
     td_sql_bind_int(q, 1, side);
-    td_bind_entry(q, 2, entry);
+    if (side == TD_SOURCE)
+        td_bind_source(ledger, q, 2, entry);
+    else
+        td_bind_entry(q, 2, entry);
     td_sql_bind_int(q, 2 + TD_ENTRY_COLUMNS, entry->error);
     td_sql_bind_u64(q, 3 + TD_ENTRY_COLUMNS, entry->place != 0 ? entry->place : entry->ino);
     td_sql_bind_int(q, 4 + TD_ENTRY_COLUMNS, entry->whole);

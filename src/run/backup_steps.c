@@ -70,6 +70,8 @@ static int agree_on_history(struct td_backup *backup, enum td_side side, struct 
 int td_backup_begin(struct td_backup *backup, struct td_error *err) {
     backup->generation = next_generation(backup);
     int rc = td_ledger_intend(backup->ledger, backup->pair->id, backup->generation, err);
+    if (rc == 0)
+        rc = td_ledger_forget_device(backup->ledger, backup->pair->id, err);
     for (int side = TD_A; side <= TD_B && rc == 0; side++) {
         struct td_error error = {0};
         if (!backup->engine.side[side].alive)

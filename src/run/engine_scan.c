@@ -143,7 +143,10 @@ static uint64_t guess_entries(const struct td_engine *engine) {
 int td_engine_scan(struct td_engine *engine, unsigned sides, struct td_error *err) {
     struct scan scans[TD_SIDES] = {0};
     uint64_t entries = guess_entries(engine);
+    struct stat st;
     int rc = 0;
+    bool known = engine->side[TD_SOURCE].root >= 0 && fstat(engine->side[TD_SOURCE].root, &st) == 0;
+    td_ledger_source(engine->ledger, known ? st.st_dev : 0);
     engine->phase = "looking";
     engine->shown = (struct td_progress_state){.phase = engine->phase};
     for (int side = 0; side < TD_SIDES && rc == 0; side++) {

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* --- opening --------------------------------------------------------------------------------------------- */
@@ -52,6 +53,9 @@ int td_held_open(struct td_held *held, const struct td_app *app, const char *com
 int td_held_open_source(struct td_held *held, const struct td_observation *seen, struct td_error *err) {
     TD_AUTOBUF struct td_buf why = {0};
     held->source = td_source_open(held->collection, seen, &why, err);
+    struct stat st;
+    if (held->source >= 0 && fstat(held->source, &st) == 0)
+        td_ledger_source(held->ledger, st.st_dev);
     if (held->source != -ENOENT)
         return held->source < 0 ? held->source : 0;
     td_fail_text(err, ENOENT, "%s", td_buf_text(&why));

@@ -139,4 +139,55 @@ check "on both" mounted "$B" cmp "$MNT/M/two" "$T/two"
 dock "$A" "$B"
 td_is 0 "and comes back" restore M two --to "$T/back"
 check "whole" cmp "$T/back/two" "$T/two"
+
+# --- the source has another device number ---------------------------------------------------------------------------------
+
+undock
+rm -rf "$T/ledger"
+truncate -s 64M "$T/array.img" "$T/between.img"
+mkfs.ext4 -q "$T/array.img"
+mkdir -p "$T/mnt/array"
+SRC=$T/mnt/array
+configure '' 'max_delete = 100%
+max_change = 100%'
+remount() { # with another number, as after a reboot
+    local before device
+    before=$(stat -c %d "$SRC")
+    device=$(losetup -nlO NAME -j "$T/array.img")
+    umount "$SRC"
+    released "$T/array.img" && losetup "$device" "$T/between.img"
+    mount_image "$T/array.img" "$SRC"
+    losetup -d "$device"
+    [[ $(stat -c %d "$SRC") != "$before" ]]
+}
+mount_image "$T/array.img" "$SRC"
+for name in one two; do
+    echo $name >"$SRC/$name"
+    ln "$SRC/$name" "$SRC/$name.also"
+    ln "$SRC/$name" "$SRC/$name.third"
+done
+new_pair 64M
+td_is 0 "hard links" run
+WHEN=$(ledger "SELECT datetime(max(started), 'unixepoch') FROM run")
+cp -a "$SRC" "$T/linked"
+sleep 1.1
+check "the source is mounted again, with another number" remount
+td_is 0 "a run" run
+equal "nothing has changed" 0 "$(ledger 'SELECT count(*) FROM version')"
+rm "$SRC/one.also"
+ln "$SRC/one" "$SRC/one.other"
+td_is 0 "a name goes, another comes" run
+check "the source is mounted once more" remount
+td_is 0 "a run then" run
+equal "nothing has changed but that name" 1 "$(ledger "SELECT count(*) FROM version WHERE CAST(path AS TEXT) LIKE 'one.%' OR CAST(path AS TEXT) LIKE 'two%'")"
+rm -rf "$T/back"
+td_is 0 "the first of them comes back" restore M --all --as-of "$WHEN" --to "$T/back"
+check "its links, too" "$HERE/tree-compare" equal "$T/linked" "$T/back"
+# A ledger that has the numbers themselves, as they were before.
+ledger "UPDATE file SET dev = 4711; UPDATE version SET dev = 4711"
+before=$(ledger 'SELECT count(*) FROM version')
+td_is 0 "a run with an older ledger" run
+equal "nothing has changed for it" "$before" "$(ledger 'SELECT count(*) FROM version')"
+equal "all that is on one filesystem is so in the ledger" 0 "$(ledger 'SELECT count(*) FROM (SELECT dev FROM file UNION ALL SELECT dev FROM version) WHERE dev <> 0')"
+umount "$SRC"
 finish

@@ -158,6 +158,11 @@ int td_ledger_totals(struct td_ledger *ledger, int64_t pair, uint64_t *files, ui
 /* Copies (over A and B of `members`) not proven in `cycle`, and their bytes. */
 int td_ledger_unproven(struct td_ledger *ledger, int64_t pair, unsigned members, int64_t cycle, uint64_t *copies,
                        uint64_t *bytes, struct td_error *err);
+/* The device of the source's root. A filesystem may have another number whenever it is mounted, so what lies on this
+ * one is entered with 0 from now on, in the working tables as well. */
+void td_ledger_source(struct td_ledger *ledger, uint64_t dev);
+/* What was entered with the number that it had once. */
+int td_ledger_forget_device(struct td_ledger *ledger, int64_t pair, struct td_error *err);
 /* Every file of a pair in path order. */
 int td_ledger_files(struct td_ledger *ledger, int64_t pair, int (*each)(void *ctx, const struct td_file *file),
                     void *ctx, struct td_error *err);

@@ -1,0 +1,1 @@
+UPDATE version SET dev = 0 WHERE pair = ?1 AND dev = ?2
