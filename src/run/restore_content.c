@@ -353,7 +353,7 @@ static int attempt(struct seeking *seeking) {
         return follow(seeking, base);
     }
     int rc = copy_proven(seeking, seeking->from);
-    if (rc == 0 || is_ours(rc))
+    if (rc == 0 || is_ours(rc) || seeking->base == NULL)
         return rc;
     tell_damage(seeking, seeking->base, rc);
     return 1;
