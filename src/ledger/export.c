@@ -79,7 +79,7 @@ static int copy_rows(struct td_ledger *ledger, int64_t pair, const char *const *
 /* The run that copies goes on; its copy is of a run that has ended. */
 static int end_run(struct td_ledger *ledger, const struct td_run *run, struct td_error *err) {
     TD_AUTOSQL struct td_sql_stmt *q = NULL;
-    int rc = run == NULL ? 0 : td_ledger_take(ledger, "queries/copied_run.sql", &q, err);
+    int rc = run == NULL ? 0 : td_ledger_take(ledger, "queries/copy_run_end.sql", &q, err);
 
     return rc < 0 || run == NULL ? rc : td_run_write_end(q, run, err);
 }
