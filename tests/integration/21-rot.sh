@@ -18,24 +18,10 @@ flip_source() { # flip_source PATH [BYTE]: no time, no size changes
     [[ $(hash_in "$1") != "$was" ]] || flunk "(a bit is flipped in the source's $1)"
     equal "(the flip in the source's $1 shows in no time)" "$before" "$(stat -c '%s %y %z' "$SRC/$1")"
 }
-on_disk() { # on_disk IMAGE COMMAND...: with $MNT writable, as somebody does it by hand
-    local image=$1 status; shift
-    mkdir -p "$MNT"
-    mount_image "$image" "$MNT" || return 99
-    "$@"; status=$?
-    umount "$MNT"
-    released "$image"
-    return $status
-}
 hash_on() { mounted "$1" sha256sum "$MNT/M/$2" | cut -d' ' -f1; } # hash_on IMAGE PATH
 hash_in() { sha256sum "$SRC/$1" | cut -d' ' -f1; }
 flipped() { python3 -c 'import hashlib,sys; d=bytearray(open(sys.argv[1],"rb").read()); d[int(sys.argv[2])]^=1; print(hashlib.sha256(d).hexdigest())' "$@"; }
 quarantined() { mounted "$1" sh -c 'sha256sum "$MNT"/.twindock/quarantine/*/"$1"' sh "$2" 2>/dev/null | cut -d' ' -f1 | tail -n 1; }
-found() { # found KIND: "path member cause" of the last run's JSON, lines joined by ";"
-    python3 -c 'import json,sys
-v=json.load(open(sys.argv[1]))[sys.argv[2]]
-print(";".join(sorted("%s %s %s" % (i["path"], i["member"] or "-", i["cause"]) for i in v)))' "$OUT" "$1"
-}
 nothing_found() { equal "$1: nothing is found" '///' "$(found held)/$(found repaired)/$(found unreadable)/$(found noted)"; }
 redock() { dock "$A" "$B"; }
 settles() { # settles NAME: the next run is quiet, and both members equal the source

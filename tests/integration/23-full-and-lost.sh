@@ -7,14 +7,6 @@ REC=$T/record
 mkdir -p "$MNT"
 
 whole() { mounted "$1" "$HERE/tree-record" "$REC" check "$MNT/M"; }
-on_disk() { # on_disk IMAGE COMMAND...: with $MNT writable, as somebody does it by hand
-    local image=$1 status; shift
-    mount_image "$image" "$MNT" || return 99
-    "$@"; status=$?
-    umount "$MNT"
-    released "$image"
-    return $status
-}
 last_run() { ledger "SELECT $1 FROM run ORDER BY id DESC LIMIT 1"; }
 proven() { ledger "SELECT last_proven FROM member WHERE letter = '$1'"; }
 add() { # add NAME MEGABYTES: in files of one megabyte and some small ones

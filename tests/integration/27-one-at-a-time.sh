@@ -13,11 +13,6 @@ flip_source() { # flip_source PATH: no time, no size changes
     mount_image "$ARRAY" "$T/mnt/array"
 }
 hash_on() { mounted "$1" sha256sum "$MNT/M/$2" | cut -d' ' -f1; } # hash_on IMAGE PATH
-found() { # found KIND: "path member cause" of the last run's JSON, lines joined by ";"
-    python3 -c 'import json,sys
-v=json.load(open(sys.argv[1]))[sys.argv[2]]
-print(";".join(sorted("%s %s %s" % (i["path"], i["member"] or "-", i["cause"]) for i in v)))' "$OUT" "$1"
-}
 content() { # content NAME: the last run has found nothing
     equal "$1: nothing is found" '///' "$(found held)/$(found repaired)/$(found unreadable)/$(found noted)"
 }

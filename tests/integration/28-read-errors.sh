@@ -57,11 +57,6 @@ bad_is() { # bad_is CODE NAME KEYS COMMAND...
     got=$?
     if [[ $got = "$want" ]]; then pass "$name"; else flunk "$name (exit $got, expected $want)"; fi
 }
-found() { # found KIND: "path member cause" of the last run's JSON, lines joined by ";"
-    python3 -c 'import json,sys
-v=json.load(open(sys.argv[1]))[sys.argv[2]]
-print(";".join(sorted("%s %s %s" % (i["path"], i["member"] or "-", i["cause"]) for i in v)))' "$OUT" "$1"
-}
 hash_on() { mounted "$1" sha256sum "$MNT/M/$2" | cut -d' ' -f1; } # hash_on IMAGE PATH
 content() { # content NAME: without the bad places the next run is quiet, and the members equal the source
     td_is 0 "$1: afterwards" run --json

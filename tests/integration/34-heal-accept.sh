@@ -19,11 +19,6 @@ flip_source() { # flip_source PATH BYTE [PATH BYTE]...: no time, no size changes
 }
 hash_in() { sha256sum "$SRC/$1" | cut -d' ' -f1; }
 hash_on() { mounted "$1" sha256sum "$MNT/M/$2" | cut -d' ' -f1; } # hash_on IMAGE PATH
-found() { # found KIND: "path member cause" of the last run's JSON, lines joined by ";"
-    python3 -c 'import json,sys
-v=json.load(open(sys.argv[1]))[sys.argv[2]]
-print(";".join(sorted("%s %s %s" % (i["path"], i["member"] or "-", i["cause"]) for i in v)))' "$OUT" "$1"
-}
 content() { # content NAME: the next run is quiet, and both members equal the source
     dock "$A" "$B"
     td_is 0 "$1: the next run is content" run --json

@@ -21,47 +21,37 @@ touch -d @315532800 "$SRC/package-1"
 new_pair
 td_is 0 "first run" run
 
-on_member() { # on_member IMAGE COMMAND...: change something behind twindock's back, with $MNT at the member
-    local image=$1; shift
-    undock
-    mkdir -p "$MNT"
-    mount_image "$image" "$MNT"
-    "$@"
-    umount "$MNT"
-    released "$image"
-    dock "$A" "$B"
-}
-told() { json repaired | python3 -c 'import json,sys; print(";".join(sorted("%s %s %s" % (i["path"], i["member"], i["cause"]) for i in json.load(sys.stdin))))'; }
+on_member() { undock; on_disk "$@"; dock "$A" "$B"; } # behind twindock's back
 
 photos=$(find "$SRC/photos" -type f | wc -l)
 on_member "$A" rm -rf "$MNT/M/photos"
 td_is 5 "a directory is gone from A: verify" verify
 no_mails
 td_is 5 "a directory is gone from A: run" run --json
-equal "a directory is gone from A: each file is told" "$photos" "$(told | tr ';' '\n' | grep -c '^photos/.* A read-error$')"
+equal "a directory is gone from A: each file is told" "$photos" "$(found repaired | tr ';' '\n' | grep -c '^photos/.* A read-error$')"
 matches "a directory is gone from A: in words" 'missing' "$(cat "$MAILS"/*)"
 td_is 0 "a directory is gone from A: all is there again" verify
 
 on_member "$B" rm "$MNT/M/docs/t1.txt" "$MNT/M/docs/t1-linked.txt"
 td_is 5 "both names of an inode are gone from B" run --json
-equal "both are told" 'docs/t1-linked.txt B read-error;docs/t1.txt B read-error' "$(told)"
+equal "both are told" 'docs/t1-linked.txt B read-error;docs/t1.txt B read-error' "$(found repaired)"
 
 replace() { rm "$MNT/M/docs/t2.txt" "$MNT/M/docs/t3.txt"; ln -s /etc/passwd "$MNT/M/docs/t2.txt"; mkdir "$MNT/M/docs/t3.txt"; }
 on_member "$A" replace
 td_is 0 "other things in their place on A" run --json
-equal "are told" 'docs/t2.txt A altered;docs/t3.txt A altered' "$(told)"
+equal "are told" 'docs/t2.txt A altered;docs/t3.txt A altered' "$(found repaired)"
 
 no_mails
 on_member "$A" mv "$MNT/M" "$MNT/M.gone"
 td_is 5 "the whole collection is gone from A" run --json
-equal "is told in one piece" ' A read-error' "$(told)"
+equal "is told in one piece" ' A read-error' "$(found repaired)"
 matches "and in words" 'M: was missing on member A and was copied again' "$(cat "$MAILS"/*)"
 undock
 check "A equals the source" same_tree "$A"
 check "B equals the source" same_tree "$B"
 dock "$A" "$B"
 td_is 0 "all is there again" run --json
-equal "and nothing to tell" '' "$(told)"
+equal "and nothing to tell" '' "$(found repaired)"
 
 # --- an inode that another file has by now ----------------------------------------------------------------------------
 

@@ -5,14 +5,6 @@ source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 
 export MNT=$T/mnt/m
 mkdir -p "$MNT"
-on_disk() { # on_disk IMAGE COMMAND...: with $MNT writable, as somebody does it by hand
-    local image=$1 status; shift
-    mount_image "$image" "$MNT" || return 99
-    "$@"; status=$?
-    umount "$MNT"
-    released "$image"
-    return $status
-}
 on_both() { local image; for image in "$A" "$B"; do on_disk "$image" "$@"; done; }
 noted() { python3 -c 'import json, sys; print(";".join(i["path"] + " " + i["cause"] for i in json.load(open(sys.argv[1]))["noted"]))' "$OUT"; }
 states() { echo "$(json members A state) $(json members B state)"; }

@@ -117,6 +117,16 @@ mounted() {
     released "$image" || { echo "$image is not let go; it is docked, or somebody else has a copy of its mount" >&2; return 98; }
     return $status
 }
+# on_disk IMAGE COMMAND...: with $MNT at the image, writable, as somebody does it by hand. Undock first.
+on_disk() {
+    local image=$1 status; shift
+    mkdir -p "$MNT"
+    mount_image "$image" "$MNT" || return 99
+    "$@"; status=$?
+    umount "$MNT"
+    released "$image"
+    return $status
+}
 # Wait until an unmounted image is let go: the kernel may take a moment.
 released() { local i; for i in $(seq 200); do [[ -z $(losetup -j "$1") ]] && return 0; sleep 0.05; done; return 1; }
 
@@ -156,6 +166,11 @@ v=json.load(open(sys.argv[1]))
 for k in sys.argv[2:]:
     v=v[int(k)] if k.lstrip("-").isdigit() and isinstance(v,list) else v[k]
 print(v if isinstance(v,str) else json.dumps(v))' "$OUT" "$@"; } # json KEY...: from the last output
+found() { # found KIND: "path member cause" of the last run's JSON, lines joined by ";"
+    python3 -c 'import json,sys
+v=json.load(open(sys.argv[1]))[sys.argv[2]]
+print(";".join(sorted("%s %s %s" % (i["path"], i["member"] or "-", i["cause"]) for i in v)))' "$OUT" "$1"
+}
 ledger() { sqlite3 "$T/ledger/twindock.db" "$1"; }
 # Wait until the run with the pid $RUN has begun to plan, and hold it (SIGSTOP). It is held for each look at it, too: to
 # plan takes no longer than a look on a fast machine.
